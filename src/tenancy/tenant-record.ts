@@ -1,0 +1,40 @@
+import type { MoveId, TenantId } from "../kernel/ids.js";
+import type { HomeKind, Tier } from "./tier-policy.js";
+
+/** A database that holds a tenant's rows: the shared pool, or one of the tenant's own. */
+export type Home = { readonly kind: "POOL" } | { readonly kind: "SILO"; readonly database: string };
+
+/**
+ * Where the tenant lives now. `epoch` grows by one with every switch of home; a write carries the
+ * epoch it believes in and the fence in the tenant's database refuses any other. While `MOVING`,
+ * reads are served `from` the old home and writes wait.
+ */
+export type Placement =
+  | { readonly kind: "SETTLED"; readonly home: Home; readonly epoch: number }
+  | { readonly kind: "MOVING"; readonly from: Home; readonly to: Home; readonly epoch: number; readonly moveId: MoveId };
+
+export type TenantState = "ACTIVE" | "SUSPENDED";
+
+/** A row of the tenant directory, the authority on tier, state and placement. */
+export interface TenantRecord {
+  readonly id: TenantId;
+  readonly name: string;
+  readonly tier: Tier;
+  readonly state: TenantState;
+  readonly placement: Placement;
+  /** An operator's word against the tier policy's placement. */
+  readonly placementOverride?: HomeKind;
+  readonly createdAt: Date;
+  /** Compare-and-set counter: a writer that read an older version fails with `CONFLICT`. */
+  readonly version: number;
+}
+
+/** The home that reads are served from. */
+export function readHome(placement: Placement): Home {
+  return placement.kind === "SETTLED" ? placement.home : placement.from;
+}
+
+/** As the GraphQL schema names it. */
+export function placementName(placement: Placement): "POOL" | "MOVING" | "SILO" {
+  return placement.kind === "MOVING" ? "MOVING" : placement.home.kind;
+}

@@ -1,0 +1,44 @@
+import { z } from "zod";
+import { badUserInput } from "../kernel/errors.js";
+
+export type Tier = "FREE" | "PRO" | "ENTERPRISE";
+export const tiers: readonly Tier[] = ["FREE", "PRO", "ENTERPRISE"];
+
+/** Where a tenant's data is at home. `MOVING` is a state of a placement, not a home. */
+export type HomeKind = "POOL" | "SILO";
+
+const count = z.int().positive();
+
+const tierPolicySchema = z.strictObject({
+  placement: z.enum(["POOL", "SILO"]),
+  /** Share of the model pool relative to other tenants that wait. */
+  weight: count,
+  requestsPerMinute: count,
+  tokensPerMinute: count,
+  maxDocuments: count,
+  maxChunks: count,
+  /** Sum of the raw sizes of all documents. */
+  maxBytes: count,
+  maxDocumentBytes: count,
+  maxQuestionChars: count,
+  maxAnswerTokens: count,
+  contextTokens: count,
+  historyTokens: count,
+  models: z.array(z.string().min(1)).min(1),
+});
+
+/** What a tier allows. Token figures are counted as `kernel`'s tokenizer port counts them. */
+export type TierPolicy = Readonly<z.infer<typeof tierPolicySchema>> & { readonly tier: Tier };
+export type TierPolicies = Readonly<Record<Tier, TierPolicy>>;
+
+/** Parses `tenants/tiers.json`. Throws `BAD_USER_INPUT` naming the entry that is wrong. */
+export function parseTierPolicies(json: unknown): TierPolicies {
+  const parsed = z.strictObject({ FREE: tierPolicySchema, PRO: tierPolicySchema, ENTERPRISE: tierPolicySchema }).safeParse(json);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw badUserInput(`tiers.json ${issue?.path.join(".") ?? ""}`, "an invalid entry", issue?.message ?? "a valid tier policy");
+  }
+  const withTier = (tier: Tier): TierPolicy =>
+    Object.freeze({ ...parsed.data[tier], models: Object.freeze(parsed.data[tier].models) as string[], tier });
+  return Object.freeze({ FREE: withTier("FREE"), PRO: withTier("PRO"), ENTERPRISE: withTier("ENTERPRISE") });
+}
