@@ -1,0 +1,89 @@
+import { MongoServerError, type Collection, type Filter } from "mongodb";
+import { conflict, notFound } from "../../kernel/errors.js";
+import type { TenantId } from "../../kernel/ids.js";
+import type { Page, PageRequest } from "../../kernel/page.js";
+import type { Placement, TenantRecord, TenantState } from "../../tenancy/tenant-record.js";
+import type { HomeKind, Tier } from "../../tenancy/tier-policy.js";
+import type { DirectoryStore } from "./control-plane.js";
+import { duplicateKey } from "./duplicate-key.js";
+import { idCursor, idFromCursor } from "./id-cursor.js";
+
+export interface TenantDocument {
+  _id: string;
+  name: string;
+  tier: Tier;
+  state: TenantState;
+  placement: Placement;
+  placement_override?: HomeKind;
+  created_at: Date;
+  version: number;
+}
+
+/** Epoch of a tenant that has never moved. */
+const firstEpoch = 1;
+
+export class MongoDirectoryStore implements DirectoryStore {
+  constructor(private readonly tenants: Collection<TenantDocument>) {}
+
+  async find(id: TenantId): Promise<TenantRecord | undefined> {
+    const found = await this.tenants.findOne({ _id: id }, { maxTimeMS: 5_000 });
+    return found === null ? undefined : toRecord(found);
+  }
+
+  async create(tenant: { id: TenantId; name: string; tier: Tier; placementOverride?: HomeKind }): Promise<TenantRecord> {
+    const row: TenantDocument = {
+      _id: tenant.id,
+      name: tenant.name,
+      tier: tenant.tier,
+      state: "ACTIVE",
+      placement: { kind: "SETTLED", home: { kind: "POOL" }, epoch: firstEpoch },
+      ...(tenant.placementOverride === undefined ? {} : { placement_override: tenant.placementOverride }),
+      created_at: new Date(),
+      version: 1,
+    };
+    try {
+      await this.tenants.insertOne(row, { writeConcern: { w: "majority" } });
+    } catch (error) {
+      if (error instanceof MongoServerError && error.code === duplicateKey) throw conflict(`A tenant with the id ${tenant.id} exists already`);
+      throw error;
+    }
+    return toRecord(row);
+  }
+
+  async page(request: PageRequest, filter: { tiers?: readonly Tier[]; states?: readonly string[] }): Promise<Page<TenantRecord>> {
+    const query: Filter<TenantDocument> = {
+      ...(request.after === undefined ? {} : { _id: { $gt: idFromCursor(request.after) } }),
+      ...(filter.tiers === undefined ? {} : { tier: { $in: [...filter.tiers] } }),
+      ...(filter.states === undefined ? {} : { state: { $in: filter.states.filter((state): state is TenantState => state === "ACTIVE" || state === "SUSPENDED") } }),
+    };
+    const rows = await this.tenants.find(query, { maxTimeMS: 5_000 }).sort({ _id: 1 }).limit(request.first + 1).toArray();
+    return {
+      items: rows.slice(0, request.first).map((row) => ({ item: toRecord(row), cursor: idCursor(row._id) })),
+      hasNextPage: rows.length > request.first,
+    };
+  }
+
+  async update(record: TenantRecord, change: Partial<Pick<TenantRecord, "name" | "tier" | "state" | "placement">>): Promise<TenantRecord> {
+    const updated = await this.tenants.findOneAndUpdate(
+      { _id: record.id, version: record.version },
+      { $set: change, $inc: { version: 1 } },
+      { returnDocument: "after", writeConcern: { w: "majority" } },
+    );
+    if (updated !== null) return toRecord(updated);
+    if ((await this.tenants.findOne({ _id: record.id })) === null) throw notFound("Tenant");
+    throw conflict(`The tenant ${record.id} was changed by someone else meanwhile`);
+  }
+}
+
+function toRecord(row: TenantDocument): TenantRecord {
+  return {
+    id: row._id as TenantId,
+    name: row.name,
+    tier: row.tier,
+    state: row.state,
+    placement: row.placement,
+    ...(row.placement_override === undefined ? {} : { placementOverride: row.placement_override }),
+    createdAt: row.created_at,
+    version: row.version,
+  };
+}

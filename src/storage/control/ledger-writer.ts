@@ -1,0 +1,63 @@
+import { MongoBulkWriteError, type Collection } from "mongodb";
+import { duplicateKey } from "./duplicate-key.js";
+import type { UsageDocument } from "./tenant-ledger.js";
+
+interface Waiting {
+  readonly row: UsageDocument;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Rows of one commit. Bounds the size of one insert, and how much one failure concerns. */
+const rowsMax = 500;
+
+/**
+ * Commits rows of concurrent requests together, as a group commit does: while one insert is on its
+ * way the next rows gather. Each caller is told only when its own row is durable.
+ */
+export class LedgerWriter {
+  #waiting: Waiting[] = [];
+  #running = false;
+
+  constructor(private readonly usage: Collection<UsageDocument>) {}
+
+  append(row: UsageDocument): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ row, resolve, reject });
+      if (!this.#running) void this.#run();
+    });
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, rowsMax);
+      await this.#commit(batch);
+    }
+    this.#running = false;
+  }
+
+  async #commit(batch: readonly Waiting[]): Promise<void> {
+    try {
+      await this.usage.insertMany(batch.map((waiting) => waiting.row), { ordered: false, writeConcern: { w: "majority" } });
+      for (const waiting of batch) waiting.resolve();
+    } catch (error) {
+      settleAfterFailure(batch, error);
+    }
+  }
+}
+
+function settleAfterFailure(batch: readonly Waiting[], error: unknown): void {
+  if (!(error instanceof MongoBulkWriteError)) {
+    for (const waiting of batch) waiting.reject(error);
+    return;
+  }
+  const failures = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors];
+  // A duplicate is a row that has landed before: for its caller that is success.
+  const failed = new Map(failures.filter((failure) => failure.code !== duplicateKey).map((failure) => [failure.index, failure]));
+  const concernFailed = error.result.getWriteConcernError() !== undefined;
+  batch.forEach((waiting, index) => {
+    if (failed.has(index) || concernFailed) waiting.reject(error);
+    else waiting.resolve();
+  });
+}

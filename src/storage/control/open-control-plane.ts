@@ -1,0 +1,26 @@
+import type { Db, MongoClient } from "mongodb";
+import { serviceUnavailable } from "../../kernel/errors.js";
+import type { ControlPlane } from "./control-plane.js";
+import { MongoDirectoryStore, type TenantDocument } from "./directory-store.js";
+import { LedgerWriter } from "./ledger-writer.js";
+import { MongoMoveStore, type MoveDocument } from "./move-store.js";
+import { MongoTenantLedger, type UsageDocument } from "./tenant-ledger.js";
+
+/** Opens the control plane on a database whose collections are declared already. */
+export function openControlPlane(client: MongoClient, db: Db): ControlPlane {
+  const usage = db.collection<UsageDocument>("usage");
+  const writer = new LedgerWriter(usage);
+  return {
+    directory: new MongoDirectoryStore(db.collection<TenantDocument>("tenants")),
+    moves: new MongoMoveStore(db.collection<MoveDocument>("placement_moves")),
+    ledgerOf: (context) => new MongoTenantLedger(context.tenantId, usage, writer),
+    limiterStore: { client, database: db.databaseName },
+    ping: async (timeoutMs) => {
+      try {
+        await db.command({ ping: 1 }, { timeoutMS: timeoutMs });
+      } catch (error) {
+        throw serviceUnavailable("The database does not answer", timeoutMs, error);
+      }
+    },
+  };
+}
