@@ -1,0 +1,22 @@
+import type { Doc } from "./bson-codec.js";
+
+/** Scores carried beside a document, never inside it. */
+export interface DocMeta {
+  vectorSearchScore?: number;
+  searchScore?: number;
+}
+
+export type Variables = Readonly<Record<string, unknown>>;
+
+/** What an expression is evaluated on. */
+export interface Frame {
+  root: Doc;
+  vars: Variables;
+  meta?: DocMeta | undefined;
+}
+
+/** `undefined` stands for a missing value. */
+export type Evaluate = (frame: Frame) => unknown;
+export type Compile = (expression: unknown) => Evaluate;
+/** Turns the operand of `{$name: operand}` into a function; runs once per query. */
+export type OperatorBuilder = (operand: unknown, compile: Compile, name: string) => Evaluate;
