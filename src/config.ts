@@ -1,0 +1,118 @@
+import { resolve } from "node:path";
+import { z } from "zod";
+import { badUserInput } from "./kernel/errors.js";
+
+/** Everything the process takes from its environment, parsed once, frozen, and passed in. */
+export interface Config {
+  readonly production: boolean;
+  readonly host: string;
+  readonly port: number;
+  readonly corsOrigins: readonly string[];
+  readonly dataDir: string;
+  readonly mongodb: { readonly uri?: string; readonly databasePrefix: string };
+  readonly redisUrl?: string;
+  readonly jwt: { readonly issuer: string; readonly audience: string; readonly operatorAudience: string; readonly jwksUri?: string };
+  readonly masterKey?: Buffer;
+  readonly model?: { readonly baseUrl: string; readonly apiKey?: string; readonly name: string };
+  readonly embedding?: { readonly baseUrl: string; readonly apiKey?: string; readonly model: string; readonly dimensions: number };
+  readonly logLevel: "debug" | "info" | "warn" | "error";
+  /** Variables of the public surface that this version reads but does not act on yet, to be said aloud at start. */
+  readonly notYetServed: readonly string[];
+}
+
+const httpUrl = z.url({ protocol: /^https?$/ });
+const text = z.string().min(1);
+
+const variables = z.object({
+  NODE_ENV: z.string().optional(),
+  HOST: text.default("127.0.0.1"),
+  PORT: z.coerce.number().int().min(0).max(65_535).default(4000),
+  CORS_ORIGINS: z.string().default("").transform((list) => list.split(",").map((origin) => origin.trim()).filter((origin) => origin !== "")).pipe(z.array(httpUrl)),
+  DATA_DIR: text.default(".data"),
+  MONGODB_URI: z.string().regex(/^mongodb(\+srv)?:\/\//).optional(),
+  // 9 of Atlas's 38 bytes are for this prefix and its hyphen, 26 for the tenant, 3 for the epoch.
+  MONGODB_DATABASE: z.string().regex(/^[a-z][a-z0-9-]{0,19}$/).default("bulkhead"),
+  REDIS_URL: z.string().regex(/^rediss?:\/\//).optional(),
+  JWT_ISSUER: text.default("https://bulkhead.local"),
+  JWT_AUDIENCE: text.default("bulkhead"),
+  OPERATOR_AUDIENCE: text.default("bulkhead-operator"),
+  JWKS_URI: httpUrl.optional(),
+  MASTER_KEY: z.string().regex(/^[A-Za-z0-9+/_-]{43}=?$/).optional(),
+  MODEL_BASE_URL: httpUrl.optional(),
+  MODEL_API_KEY: text.optional(),
+  MODEL_NAME: text.optional(),
+  EMBEDDING_BASE_URL: httpUrl.optional(),
+  EMBEDDING_API_KEY: text.optional(),
+  EMBEDDING_MODEL: text.optional(),
+  EMBEDDING_DIMENSIONS: z.coerce.number().int().min(1).max(8_192).optional(),
+  LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
+});
+
+/** What a person who set a variable wrongly needs to read; zod's own words speak of regular expressions. */
+const expectations: Partial<Record<keyof z.infer<typeof variables>, string>> = {
+  PORT: "a whole number from 0 to 65535",
+  CORS_ORIGINS: "origins such as https://app.example.com, separated by commas",
+  MONGODB_URI: "mongodb://… or mongodb+srv://…",
+  MONGODB_DATABASE: "1 to 20 lower-case letters, digits or hyphens, a letter first",
+  REDIS_URL: "redis://… or rediss://…",
+  JWKS_URI: "an http or https URL",
+  MASTER_KEY: "32 bytes in base64",
+  MODEL_BASE_URL: "an http or https URL",
+  EMBEDDING_BASE_URL: "an http or https URL",
+  EMBEDDING_DIMENSIONS: "a whole number from 1 to 8192",
+  LOG_LEVEL: "debug, info, warn or error",
+};
+
+const secrets: ReadonlySet<string> = new Set(["MASTER_KEY", "MODEL_API_KEY", "EMBEDDING_API_KEY", "MONGODB_URI", "REDIS_URL"]);
+const laterVariables = ["SILO_CLUSTER_URIS", "ATLAS_API_KEY", "ATLAS_PROJECT_ID", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+
+/** Throws `BAD_USER_INPUT` naming the variable, what was got (never a secret's value) and what was expected. */
+export function parseConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  // A variable set to nothing is how shells and compose files say "not set".
+  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ""));
+  const parsed = variables.safeParse(set);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const name = String(issue?.path[0] ?? "environment");
+    const expected = expectations[name as keyof typeof expectations] ?? issue?.message ?? "a valid value";
+    throw badUserInput(name, secrets.has(name) ? "a value of another form" : JSON.stringify(set[name] ?? null), expected);
+  }
+  return freezeConfig(parsed.data, laterVariables.filter((name) => set[name] !== undefined));
+}
+
+function freezeConfig(env: z.infer<typeof variables>, notYetServed: readonly string[]): Config {
+  const production = env.NODE_ENV === "production";
+  if (production && env.JWKS_URI === undefined) throw badUserInput("JWKS_URI", "nothing", "the URL of your issuer's keys, since NODE_ENV is production");
+  if (production && env.MASTER_KEY === undefined) throw badUserInput("MASTER_KEY", "nothing", "32 bytes in base64, since NODE_ENV is production");
+  if (env.OPERATOR_AUDIENCE === env.JWT_AUDIENCE) throw badUserInput("OPERATOR_AUDIENCE", "the same value as JWT_AUDIENCE", "an audience of its own");
+  return Object.freeze({
+    production,
+    host: env.HOST,
+    port: env.PORT,
+    corsOrigins: Object.freeze(env.CORS_ORIGINS),
+    dataDir: resolve(env.DATA_DIR),
+    mongodb: Object.freeze({ ...(env.MONGODB_URI === undefined ? {} : { uri: env.MONGODB_URI }), databasePrefix: env.MONGODB_DATABASE }),
+    ...(env.REDIS_URL === undefined ? {} : { redisUrl: env.REDIS_URL }),
+    jwt: Object.freeze({ issuer: env.JWT_ISSUER, audience: env.JWT_AUDIENCE, operatorAudience: env.OPERATOR_AUDIENCE, ...(env.JWKS_URI === undefined ? {} : { jwksUri: env.JWKS_URI }) }),
+    ...(env.MASTER_KEY === undefined ? {} : { masterKey: Buffer.from(env.MASTER_KEY, "base64") }),
+    ...modelOf(env),
+    ...embeddingOf(env),
+    logLevel: env.LOG_LEVEL,
+    notYetServed: Object.freeze(notYetServed),
+  });
+}
+
+function modelOf(env: z.infer<typeof variables>): Pick<Config, "model"> {
+  if (env.MODEL_BASE_URL === undefined) return {};
+  if (env.MODEL_NAME === undefined) throw badUserInput("MODEL_NAME", "nothing", "the model's name, since MODEL_BASE_URL is set");
+  return { model: Object.freeze({ baseUrl: env.MODEL_BASE_URL, name: env.MODEL_NAME, ...(env.MODEL_API_KEY === undefined ? {} : { apiKey: env.MODEL_API_KEY }) }) };
+}
+
+function embeddingOf(env: z.infer<typeof variables>): Pick<Config, "embedding"> {
+  if (env.EMBEDDING_BASE_URL === undefined) return {};
+  if (env.EMBEDDING_MODEL === undefined) throw badUserInput("EMBEDDING_MODEL", "nothing", "the model's name, since EMBEDDING_BASE_URL is set");
+  if (env.EMBEDDING_DIMENSIONS === undefined) throw badUserInput("EMBEDDING_DIMENSIONS", "nothing", "the length of the model's vectors, since EMBEDDING_BASE_URL is set");
+  return {
+    embedding: Object.freeze({ baseUrl: env.EMBEDDING_BASE_URL, model: env.EMBEDDING_MODEL, dimensions: env.EMBEDDING_DIMENSIONS, ...(env.EMBEDDING_API_KEY === undefined ? {} : { apiKey: env.EMBEDDING_API_KEY }) }),
+  };
+}
