@@ -28,7 +28,7 @@ export function parseTenantId(value: unknown): TenantId {
   return value as TenantId;
 }
 
-/** Users are named by the token's issuer: any printable text of up to 256 characters. */
+/** Users are named by the token's issuer, who may use whatever is printable. */
 export function parseUserId(value: unknown): UserId {
   if (typeof value !== "string" || value.length === 0 || value.length > 256 || hasControlCharacter(value)) {
     throw badUserInput("sub", describe(value), "1 to 256 printable characters");

@@ -18,13 +18,15 @@ export interface DirectoryStore extends TenantDirectory {
 }
 
 /** Steps of a placement move in order; see `provisioning/README.md`. */
-export type MovePhase = "PREPARING" | "PAUSING" | "COPYING" | "VERIFYING" | "SWITCHING" | "RETIRING" | "DONE" | "FAILED";
+export type MovePhase = "PREPARING" | "PAUSING" | "COPYING" | "VERIFYING" | "SWITCHING" | "RETIRING" | "CANCELLING" | "DONE" | "FAILED";
 
 export interface PlacementMoveRow {
   readonly id: MoveId;
   readonly tenantId: TenantId;
   readonly from: Home;
   readonly to: Home;
+  /** The epoch that ends the move, at the new home or, cancelled, at the old one. */
+  readonly targetEpoch: number;
   readonly fromTier: Tier;
   readonly toTier: Tier;
   readonly phase: MovePhase;
@@ -41,7 +43,7 @@ export interface PlacementMoveRow {
 
 export interface MoveStore {
   /** Throws `CONFLICT` while another move of the tenant is unfinished (a unique partial index, not a check). */
-  begin(move: Pick<PlacementMoveRow, "id" | "tenantId" | "from" | "to" | "fromTier" | "toTier">): Promise<PlacementMoveRow>;
+  begin(move: Pick<PlacementMoveRow, "id" | "tenantId" | "from" | "to" | "targetEpoch" | "fromTier" | "toTier">): Promise<PlacementMoveRow>;
   find(id: MoveId): Promise<PlacementMoveRow | undefined>;
   latestOf(tenantId: TenantId): Promise<PlacementMoveRow | undefined>;
   /** Takes an unfinished move that nobody holds, or whose lease has passed. */

@@ -11,6 +11,7 @@ export interface MoveDocument {
   tenant_id: string;
   from: Home;
   to: Home;
+  target_epoch: number;
   from_tier: Tier;
   to_tier: Tier;
   phase: MovePhase;
@@ -31,12 +32,13 @@ type MoveChange = Partial<Pick<PlacementMoveRow, "phase" | "copied" | "total" | 
 export class MongoMoveStore implements MoveStore {
   constructor(private readonly moves: Collection<MoveDocument>) {}
 
-  async begin(move: Pick<PlacementMoveRow, "id" | "tenantId" | "from" | "to" | "fromTier" | "toTier">): Promise<PlacementMoveRow> {
+  async begin(move: Pick<PlacementMoveRow, "id" | "tenantId" | "from" | "to" | "targetEpoch" | "fromTier" | "toTier">): Promise<PlacementMoveRow> {
     const row: MoveDocument = {
       _id: move.id,
       tenant_id: move.tenantId,
       from: move.from,
       to: move.to,
+      target_epoch: move.targetEpoch,
       from_tier: move.fromTier,
       to_tier: move.toTier,
       phase: "PREPARING",
@@ -115,6 +117,7 @@ function toRow(row: MoveDocument): PlacementMoveRow {
     tenantId: row.tenant_id as TenantId,
     from: row.from,
     to: row.to,
+    targetEpoch: row.target_epoch,
     fromTier: row.from_tier,
     toTier: row.to_tier,
     phase: row.phase,
