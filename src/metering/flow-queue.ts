@@ -1,0 +1,120 @@
+import { FlowHeap, type HeapItem } from "./flow-heap.js";
+
+/** One tenant's calls of one class. */
+export interface Flow extends HeapItem {
+  readonly name: string;
+  weight: number;
+  running: number;
+  readonly waiting: Set<Waiter>;
+}
+
+export interface Waiter {
+  readonly flow: Flow;
+  readonly tokens: number;
+  readonly grant: () => void;
+}
+
+/** Idle flows that are still ahead of the virtual time, kept so that leaving and coming back erases no debt. */
+const flowsMax = 50_000;
+
+/**
+ * Start-time fair queueing. Each flow carries the weighted service it has had; the next turn goes
+ * to the waiting flow with the least. The virtual time is the service of the flow served last: a
+ * flow that comes back from idleness starts there, so nobody saves up turns by being quiet.
+ */
+export class FlowQueue {
+  readonly #flows = new Map<string, Flow>();
+  readonly #heap = new FlowHeap<Flow>();
+  #virtualTime = 0;
+  #waiting = 0;
+  #running = 0;
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  get running(): number {
+    return this.#running;
+  }
+
+  /** The tenant's flow, brought up to the virtual time if it has been idle. */
+  flowOf(name: string, weight: number): Flow {
+    const flow = this.#flows.get(name) ?? this.#open(name, weight);
+    flow.weight = weight;
+    // Not waiting is idle in the sense of fairness even while a call runs: it asked for nothing more.
+    if (flow.waiting.size === 0) flow.service = Math.max(flow.service, this.#virtualTime);
+    return flow;
+  }
+
+  add(waiter: Waiter): void {
+    const { flow } = waiter;
+    flow.waiting.add(waiter);
+    this.#waiting += 1;
+    if (flow.slot < 0) this.#heap.push(flow);
+  }
+
+  /** A caller that went away. False when it had its turn already. */
+  remove(waiter: Waiter): boolean {
+    if (!waiter.flow.waiting.delete(waiter)) return false;
+    this.#waiting -= 1;
+    if (waiter.flow.waiting.size === 0) this.#heap.remove(waiter.flow);
+    return true;
+  }
+
+  /** Takes the first waiter of the least served flow, and charges it. */
+  next(): Waiter | undefined {
+    const flow = this.#heap.least;
+    // A Set keeps the order of arrival and forgets one that left in constant time.
+    const first = flow?.waiting.values().next();
+    if (flow === undefined || first === undefined || first.done === true) return undefined;
+    this.remove(first.value);
+    this.start(flow, first.value.tokens);
+    return first.value;
+  }
+
+  /** Charges a call whose turn begins now. */
+  start(flow: Flow, tokens: number): void {
+    this.#virtualTime = Math.max(this.#virtualTime, flow.service);
+    flow.running += 1;
+    this.#running += 1;
+    this.#charge(flow, tokens);
+  }
+
+  /** Ends a call: the bound it was charged becomes what it used. Never below what it had before. */
+  finish(flow: Flow, chargedTokens: number, usedTokens: number): void {
+    flow.running -= 1;
+    this.#running -= 1;
+    this.#charge(flow, usedTokens - chargedTokens);
+    if (this.#running === 0 && this.#waiting === 0) this.#reset();
+    else if (this.#flows.size > flowsMax) this.#sweep();
+  }
+
+  /** Weighted service of a tenant, for proofs of fairness. */
+  serviceOf(name: string): number | undefined {
+    return this.#flows.get(name)?.service;
+  }
+
+  #open(name: string, weight: number): Flow {
+    const flow: Flow = { name, weight, running: 0, waiting: new Set(), service: this.#virtualTime, slot: -1 };
+    this.#flows.set(name, flow);
+    return flow;
+  }
+
+  #charge(flow: Flow, tokens: number): void {
+    // A weight that changed between charge and correction must not leave the service below zero.
+    flow.service = Math.max(0, flow.service + tokens / flow.weight);
+    if (flow.slot >= 0) this.#heap.moved(flow);
+  }
+
+  /** Nobody waits and nothing runs: there is nothing left to be fair about, and the numbers stay small. */
+  #reset(): void {
+    this.#flows.clear();
+    this.#virtualTime = 0;
+  }
+
+  #sweep(): void {
+    for (const [name, flow] of this.#flows) {
+      if (flow.waiting.size === 0 && flow.running === 0 && flow.service <= this.#virtualTime) this.#flows.delete(name);
+    }
+  }
+}

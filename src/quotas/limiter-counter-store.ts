@@ -1,0 +1,72 @@
+import type { RateLimiterAbstract } from "rate-limiter-flexible";
+import { CounterStoreFailed, type CounterStore, type Take } from "./counter-store.js";
+
+/** Waiting longer for a counter than this costs more than the answer is worth: the caller fails closed instead. */
+export const counterTimeoutMs = 1_000;
+
+/** After a failure the store is not asked again for this long, or every request would wait out the timeout. */
+export const counterRestMs = 1_000;
+
+/**
+ * No limiter of the library ever refuses: its own limit is out of reach, and the comparison is made
+ * here. A refusal of the library is a rejection that is no Error and has consumed its points all
+ * the same; this way there is none, and only failures reject.
+ */
+export const unreachablePoints = Number.MAX_SAFE_INTEGER;
+
+/** Counts in any limiter of rate-limiter-flexible. */
+export class LimiterCounterStore implements CounterStore {
+  #restsUntil = 0;
+
+  constructor(
+    private readonly limiter: RateLimiterAbstract,
+    readonly shared: boolean,
+    private readonly onClose: () => Promise<void>,
+  ) {}
+
+  async take(key: string, points: number, limit: number, windowMs: number): Promise<Take> {
+    const counter = await this.#ask(() => this.limiter.penalty(key, points, { customDuration: seconds(windowMs) }));
+    if (counter.consumedPoints <= limit) return { kind: "TAKEN", used: counter.consumedPoints };
+    await this.giveBack(key, points, windowMs);
+    return { kind: "REFUSED", used: Math.max(0, counter.consumedPoints - points) };
+  }
+
+  async giveBack(key: string, points: number, windowMs: number): Promise<void> {
+    if (points === 0) return;
+    await this.#ask(() => this.limiter.reward(key, points, { customDuration: seconds(windowMs) }));
+  }
+
+  async read(keys: readonly string[]): Promise<readonly number[]> {
+    const counters = await this.#ask(() => Promise.all(keys.map((key) => this.limiter.get(key))));
+    // A counter that was lost and then given back to stands below zero: that is no credit.
+    return counters.map((counter) => Math.max(0, counter?.consumedPoints ?? 0));
+  }
+
+  close(): Promise<void> {
+    return this.onClose();
+  }
+
+  async #ask<Value>(question: () => Promise<Value>): Promise<Value> {
+    if (!this.shared) return question();
+    if (performance.now() < this.#restsUntil) throw new CounterStoreFailed("The store of limits failed a moment ago");
+    try {
+      return await withinTimeout(question());
+    } catch (error) {
+      this.#restsUntil = performance.now() + counterRestMs;
+      throw new CounterStoreFailed("The store of limits does not answer", { cause: error });
+    }
+  }
+}
+
+function withinTimeout<Value>(answer: Promise<Value>): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new CounterStoreFailed(`No answer within ${counterTimeoutMs} ms`)), counterTimeoutMs);
+    timer.unref();
+    answer.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+/** Redis counts whole seconds and rounds down: rounding up here keeps a counter alive for its whole window. */
+function seconds(windowMs: number): number {
+  return Math.ceil(windowMs / 1_000);
+}

@@ -1,0 +1,34 @@
+import { Redis } from "ioredis";
+import { RateLimiterRedis } from "rate-limiter-flexible";
+import { serviceUnavailable } from "../kernel/errors.js";
+import type { Telemetry } from "../kernel/telemetry.js";
+import type { CounterStore } from "./counter-store.js";
+import { counterTimeoutMs, LimiterCounterStore, unreachablePoints } from "./limiter-counter-store.js";
+
+/** Keys of other uses of the same Redis must not meet ours. */
+const keyPrefix = "bulkhead:limits";
+
+/** Counters in Redis, shared by every server. Throws `SERVICE_UNAVAILABLE` when it cannot be reached at start. */
+export async function openRedisCounterStore(url: string, telemetry: Telemetry): Promise<CounterStore> {
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    // A command that waits for a reconnection would hold its request past every deadline.
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: 5_000,
+    commandTimeout: counterTimeoutMs,
+  });
+  // Without a listener ioredis prints each failed reconnection to the console.
+  redis.on("error", (error: Error) => telemetry.log("warn", "Redis connection failed", { error: error.message }));
+  try {
+    await redis.connect();
+    await redis.ping();
+  } catch (error) {
+    redis.disconnect();
+    throw serviceUnavailable("REDIS_URL cannot be reached", 1_000, error);
+  }
+  const limiter = new RateLimiterRedis({ storeClient: redis, points: unreachablePoints, duration: 60, keyPrefix, rejectIfRedisNotReady: true });
+  return new LimiterCounterStore(limiter, true, async () => {
+    redis.disconnect();
+  });
+}

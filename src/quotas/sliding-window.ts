@@ -1,0 +1,143 @@
+import { systemClock, type Clock } from "../kernel/clock.js";
+import type { CounterStore } from "./counter-store.js";
+
+/** A sub-window. Twelve make a minute: a limit comes back in twelfths instead of all at once. */
+export const subWindowMs = 5_000;
+const subWindows = 12;
+
+/**
+ * A counter is read for 12 sub-windows after its own, and by a server whose clock is one behind.
+ * One more keeps it alive for a give-back of a call that took its time.
+ */
+const counterLifeMs = (subWindows + 3) * subWindowMs;
+
+/** How long a server remembers that a shared store refused, so that a flood of retries does not reach the store. */
+const refusalMemoryMs = 100;
+
+/** Tenants whose older counters are remembered; past it all are forgotten and read again. */
+const rememberedMax = 20_000;
+
+export interface WindowTake {
+  readonly kind: "TAKEN";
+  /** The sub-window that was charged: what is given back goes there and nowhere else. */
+  readonly index: number;
+  /** Points used in the window, this take among them. */
+  readonly used: number;
+  /** When this take has left the window. */
+  readonly resetsAt: Date;
+}
+export interface WindowRefusal {
+  readonly kind: "REFUSED";
+  readonly retryAfterMs: number;
+}
+
+/**
+ * At most `limit` points in any 60 seconds, across every server on the store. A fixed window lets
+ * twice its limit pass around its edge; here the sub-window of now and the 12 before it are summed,
+ * which cover 60 to 65 seconds, so any 60 seconds lie inside a sum that was checked. The price: a
+ * limit used up in one burst is whole again after 60 to 65 seconds, not after 60.
+ *
+ * Never too many, without a transaction: a taker first adds to its own sub-window and then reads
+ * the neighbours, so of two takers in neighbouring sub-windows at least one sees the other. Both
+ * may see each other and be refused: that is allowed.
+ */
+export class SlidingWindow {
+  readonly #older = new Map<string, { index: number; counts: readonly number[] }>();
+  readonly #refusals = new Map<string, { points: number; endsAt: number; refusal: WindowRefusal }>();
+
+  constructor(private readonly store: CounterStore, private readonly clock: Clock = systemClock) {}
+
+  /** Throws `CounterStoreFailed`. `points` is at most `limit`. */
+  async take(name: string, points: number, limit: number): Promise<WindowTake | WindowRefusal> {
+    const remembered = this.#refusals.get(name);
+    if (remembered !== undefined && points >= remembered.points && this.clock.now() < remembered.endsAt) return remembered.refusal;
+    const index = this.#index();
+    const taken = await this.store.take(counterKey(name, index), points, limit, counterLifeMs);
+    const others = await this.#othersOf(name, index);
+    const used = taken.used + sum(others);
+    if (taken.kind === "REFUSED") return this.#refuse(name, points, limit, index, [...others.slice(0, -1), taken.used]);
+    if (used > limit) {
+      await this.store.giveBack(counterKey(name, index), points, counterLifeMs);
+      return this.#refuse(name, points, limit, index, [...others.slice(0, -1), taken.used - points]);
+    }
+    return { kind: "TAKEN", index, used, resetsAt: leavesAt(index) };
+  }
+
+  /** Charges what was used beyond what was taken, limit or not: it has been spent already. Throws `CounterStoreFailed`. */
+  async charge(name: string, points: number): Promise<void> {
+    await this.store.take(counterKey(name, this.#index()), points, Number.MAX_SAFE_INTEGER, counterLifeMs);
+  }
+
+  /** Throws `CounterStoreFailed`. */
+  async giveBack(name: string, points: number, index: number): Promise<void> {
+    this.#refusals.delete(name);
+    const older = this.#older.get(name);
+    if (older !== undefined && older.index !== index) this.#older.delete(name);
+    // Out of every sum by now: giving back would only make a counter that stands below zero.
+    if (this.#index() - index > subWindows + 1) return;
+    await this.store.giveBack(counterKey(name, index), points, counterLifeMs);
+  }
+
+  /** What the window holds now, and when it will be empty if nothing is added. Throws `CounterStoreFailed`. */
+  async view(name: string): Promise<{ readonly used: number; readonly resetsAt: Date }> {
+    const index = this.#index();
+    const counts = await this.store.read(indexes(index - subWindows, index + 1).map((at) => counterKey(name, at)));
+    const last = counts.findLastIndex((count) => count > 0);
+    return { used: sum(counts), resetsAt: last < 0 ? new Date(this.clock.now()) : leavesAt(index - subWindows + last) };
+  }
+
+  #index(): number {
+    return Math.floor(this.clock.now() / subWindowMs);
+  }
+
+  /** Counts of the 12 sub-windows before `index`, oldest first, and of the one after it: a server's clock may be ahead. */
+  async #othersOf(name: string, index: number): Promise<readonly number[]> {
+    const older = this.#older.get(name);
+    if (older !== undefined && older.index === index) {
+      const [before = 0, after = 0] = await this.store.read([counterKey(name, index - 1), counterKey(name, index + 1)]);
+      return [...older.counts, before, after];
+    }
+    const counts = await this.store.read([...indexes(index - subWindows, index - 1), index + 1].map((at) => counterKey(name, at)));
+    if (this.#older.size >= rememberedMax) this.#older.clear();
+    // Nothing is added to sub-windows that ended 5 s ago or more; give-backs alone change them, and
+    // remembering too high a count until the next sub-window refuses, never admits.
+    this.#older.set(name, { index, counts: counts.slice(0, subWindows - 1) });
+    return counts;
+  }
+
+  #refuse(name: string, points: number, limit: number, index: number, counts: readonly number[]): WindowRefusal {
+    const refusal: WindowRefusal = { kind: "REFUSED", retryAfterMs: this.#waitFor(limit - points, index, counts) };
+    if (this.store.shared) {
+      if (this.#refusals.size >= rememberedMax) this.#refusals.clear();
+      this.#refusals.set(name, { points, endsAt: this.clock.now() + refusalMemoryMs, refusal });
+    }
+    return refusal;
+  }
+
+  /** Milliseconds until enough of the oldest sub-windows have left for the sum to be `goal` at most. */
+  #waitFor(goal: number, index: number, counts: readonly number[]): number {
+    let left = sum(counts);
+    for (const [at, count] of counts.entries()) {
+      left -= count;
+      if (left <= goal) return Math.max(1, leavesAt(index - subWindows + at).getTime() - this.clock.now());
+    }
+    return leavesAt(index).getTime() - this.clock.now();
+  }
+}
+
+function leavesAt(index: number): Date {
+  return new Date((index + subWindows + 1) * subWindowMs);
+}
+
+/** The number comes last and digits only, so no tenant's name can end in another's counter. */
+function counterKey(name: string, index: number): string {
+  return `${name}:${index}`;
+}
+
+function indexes(from: number, to: number): readonly number[] {
+  return Array.from({ length: to - from + 1 }, (_, at) => from + at);
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
+}
