@@ -87,12 +87,19 @@ export interface TenantLedger {
   report(from: Date, to: Date, groupBy: UsageGrouping): Promise<readonly UsageGroup[]>;
 }
 
+/** Things that are done once in the life of a deployment, such as onboarding a demo tenant. */
+export interface MarkerStore {
+  has(name: string): Promise<boolean>;
+  set(name: string): Promise<void>;
+}
+
 /** What rate-limiter-flexible needs of the driver; opaque to everyone else. */
 export interface LimiterStore { readonly client: unknown; readonly database: string }
 
 export interface ControlPlane {
   readonly directory: DirectoryStore;
   readonly moves: MoveStore;
+  readonly markers: MarkerStore;
   ledgerOf(context: TenantContext): TenantLedger;
   readonly limiterStore: LimiterStore;
   /** Resolves when the deployment answers within `timeoutMs`; rejects with `SERVICE_UNAVAILABLE`. */

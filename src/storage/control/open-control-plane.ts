@@ -3,6 +3,7 @@ import { serviceUnavailable } from "../../kernel/errors.js";
 import type { ControlPlane } from "./control-plane.js";
 import { MongoDirectoryStore, type TenantDocument } from "./directory-store.js";
 import { LedgerWriter } from "./ledger-writer.js";
+import { MongoMarkerStore, type MarkerDocument } from "./marker-store.js";
 import { MongoMoveStore, type MoveDocument } from "./move-store.js";
 import { MongoTenantLedger, type UsageDocument } from "./tenant-ledger.js";
 
@@ -13,6 +14,7 @@ export function openControlPlane(client: MongoClient, db: Db): ControlPlane {
   return {
     directory: new MongoDirectoryStore(db.collection<TenantDocument>("tenants")),
     moves: new MongoMoveStore(db.collection<MoveDocument>("placement_moves")),
+    markers: new MongoMarkerStore(db.collection<MarkerDocument>("markers")),
     ledgerOf: (context) => new MongoTenantLedger(context.tenantId, usage, writer),
     limiterStore: { client, database: db.databaseName },
     ping: async (timeoutMs) => {
