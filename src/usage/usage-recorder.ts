@@ -1,0 +1,72 @@
+/**
+ * One ledger row a model call, priced when it ends. Before it comes the door of `metering/`; after
+ * it the ledger of the control plane, which counts a row sent twice once.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Telemetry } from "../kernel/telemetry.js";
+import type { TenantContext } from "../tenancy/tenant-context.js";
+import type { TenantLedger, UsageKind, UsageRow } from "../storage/control/control-plane.js";
+import type { PriceBook, PricedUsage } from "./price-book.js";
+import type { UserPseudonyms } from "./user-pseudonyms.js";
+
+export interface RecordedCall {
+  readonly kind: UsageKind;
+  readonly operation: string;
+  readonly model: string;
+  readonly path: string;
+  readonly callNumber: number;
+  readonly usage: PricedUsage;
+  readonly outcome: UsageRow["outcome"];
+}
+
+/** Pauses before the second and third try: long enough for an election's first moments, short enough for a request. */
+const retryPausesMs = [50, 400] as const;
+
+export class UsageRecorder {
+  constructor(
+    private readonly ledgerOf: (context: TenantContext) => TenantLedger,
+    private readonly prices: PriceBook,
+    private readonly pseudonyms: UserPseudonyms,
+    private readonly telemetry: Telemetry,
+  ) {}
+
+  /** What the call costs now: what the caller is shown and the ledger keeps are this one number. */
+  costOf(call: RecordedCall, at: Date): { priceVersion: string; costMicroUsd: number } {
+    return this.prices.price(call.kind, call.model, call.usage, at);
+  }
+
+  /**
+   * Resolves when the row is durable. Never rejects: the call has been made and its answer is owed.
+   * A row that could not be written raises an alarm that carries it whole, so it can be replayed.
+   */
+  async record(context: TenantContext, call: RecordedCall, at: Date): Promise<void> {
+    const row = this.#row(context, call, at);
+    const ledger = this.ledgerOf(context);
+    for (const pauseMs of [...retryPausesMs, undefined]) {
+      try {
+        await ledger.append(row);
+        return;
+      } catch (error) {
+        if (pauseMs === undefined) this.telemetry.alarm("usage_ledger_write_failed", { tenantId: context.tenantId, row, error: String(error) });
+        else await sleep(pauseMs);
+      }
+    }
+  }
+
+  #row(context: TenantContext, call: RecordedCall, at: Date): Omit<UsageRow, "id"> {
+    return {
+      userPseudonym: this.pseudonyms.inLedger(context),
+      requestId: context.requestId,
+      path: call.path,
+      callNumber: call.callNumber,
+      kind: call.kind,
+      operation: call.operation,
+      model: call.model,
+      promptTokens: call.usage.promptTokens,
+      completionTokens: call.usage.completionTokens,
+      ...this.costOf(call, at),
+      outcome: call.outcome,
+      at,
+    };
+  }
+}

@@ -1,0 +1,76 @@
+import { systemClock, type Clock } from "../kernel/clock.js";
+import { badUserInput, forbidden } from "../kernel/errors.js";
+import type { TenantContext } from "../tenancy/tenant-context.js";
+import type { TenantLedger, UsageGroup, UsageGrouping } from "../storage/control/control-plane.js";
+import type { UserPseudonyms } from "./user-pseudonyms.js";
+
+export interface UsageReportInput {
+  /** Inclusive; default: the first day of the current month in UTC. */
+  readonly from?: Date;
+  /** Exclusive; default: now. */
+  readonly to?: Date;
+  /** Default: `MODEL` for admins, `USER` for members. */
+  readonly groupBy?: UsageGrouping;
+}
+
+export type UsageTotals = Omit<UsageGroup, "key">;
+
+export interface UsageReport {
+  readonly from: Date;
+  readonly to: Date;
+  readonly groupBy: UsageGrouping;
+  readonly groups: readonly UsageGroup[];
+  readonly totals: UsageTotals;
+}
+
+/** A year and a day: bounds what one report reads, and still allows the same month of last year. */
+const rangeDaysMax = 366;
+const dayMs = 86_400_000;
+
+/** Sums the ledger over a time: all of the tenant for an admin, one's own for a member. */
+export class UsageReporter {
+  constructor(
+    private readonly ledgerOf: (context: TenantContext) => TenantLedger,
+    private readonly pseudonyms: UserPseudonyms,
+    private readonly clock: Clock = systemClock,
+  ) {}
+
+  /** Throws `BAD_USER_INPUT` for a range that is not one, `FORBIDDEN` for a member who groups otherwise than by `USER`. */
+  async run(context: TenantContext, input: UsageReportInput): Promise<UsageReport> {
+    const { from, to } = this.#range(input);
+    const isAdmin = context.roles.includes("admin");
+    const groupBy = input.groupBy ?? (isAdmin ? "MODEL" : "USER");
+    // The other groupings would add up everybody's calls, which a member may not see.
+    if (!isAdmin && groupBy !== "USER") throw forbidden("Usage of the whole tenant needs the role admin, a member sees their own, grouped by USER");
+    const all = await this.ledgerOf(context).report(from, to, groupBy);
+    const own = this.pseudonyms.inLedger(context);
+    const groups = isAdmin ? all : all.filter((group) => group.key === own);
+    return { from, to, groupBy, groups, totals: totalsOf(groups) };
+  }
+
+  #range(input: UsageReportInput): { from: Date; to: Date } {
+    const now = new Date(this.clock.now());
+    const to = checked("to", input.to ?? now);
+    const from = checked("from", input.from ?? new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), 1)));
+    const lengthMs = to.getTime() - from.getTime();
+    if (lengthMs <= 0) throw badUserInput("from", from.toISOString(), `a time before ${to.toISOString()}`);
+    if (lengthMs > rangeDaysMax * dayMs) throw badUserInput("from", `${Math.ceil(lengthMs / dayMs)} days before to`, `at most ${rangeDaysMax} days`);
+    return { from, to };
+  }
+}
+
+function checked(field: string, value: Date): Date {
+  if (Number.isNaN(value.getTime())) throw badUserInput(field, "an invalid date", "a date and time");
+  return value;
+}
+
+function totalsOf(groups: readonly UsageGroup[]): UsageTotals {
+  const totals = { calls: 0, promptTokens: 0, completionTokens: 0, costMicroUsd: 0 };
+  for (const group of groups) {
+    totals.calls += group.calls;
+    totals.promptTokens += group.promptTokens;
+    totals.completionTokens += group.completionTokens;
+    totals.costMicroUsd += group.costMicroUsd;
+  }
+  return totals;
+}
