@@ -1,0 +1,106 @@
+/**
+ * Who may read which field: one entry for every field of every type, denied when there is none.
+ * Before it: a verified caller. After it: the resolver. `rule-coverage.ts` refuses a schema with a
+ * field that is not listed here, so a new field is unreachable until someone has decided about it.
+ */
+import { rule, type IRule } from "graphql-shield";
+import { forbidden, unauthenticated, type BulkheadError } from "../kernel/errors.js";
+import type { TenantRole } from "../tenancy/verified-caller.js";
+import type { RequestContext } from "./request-context.js";
+
+export type FieldRule = { readonly kind: "ALLOW"; readonly reason: string } | { readonly kind: "RULE"; readonly name: string; readonly decide: Decision; readonly shield: IRule };
+/** True, or why not. */
+type Decision = (context: RequestContext) => true | BulkheadError;
+export type FieldRules = Readonly<Record<string, Readonly<Record<string, FieldRule>>>>;
+
+/** `no_cache`: shield's cache is keyed by the rule's name alone, and these decisions cost less than a look-up. */
+function fieldRule(name: string, decide: Decision): FieldRule {
+  return { kind: "RULE", name, decide, shield: rule(name, { cache: "no_cache" })((_parent: unknown, _args: unknown, context: RequestContext) => decide(context)) };
+}
+
+function tenantWith(allowed: readonly TenantRole[]): Decision {
+  return (context) => {
+    if (context.kind === "ANONYMOUS") return unauthenticated();
+    return context.kind === "TENANT" && context.tenant.roles.some((role) => allowed.includes(role)) ? true : forbidden();
+  };
+}
+
+const member = fieldRule("member", tenantWith(["member", "admin"]));
+const admin = fieldRule("admin", tenantWith(["admin"]));
+const operator = fieldRule("operator", (context) => {
+  if (context.kind === "ANONYMOUS") return unauthenticated();
+  return context.kind === "OPERATOR" ? true : forbidden();
+});
+
+/** Every field named gets the same entry. Named one by one on purpose: a wildcard would decide about fields nobody has seen. */
+function each(entry: FieldRule, ...fields: string[]): Record<string, FieldRule> {
+  return Object.fromEntries(fields.map((field) => [field, entry]));
+}
+
+function allow(reason: string, ...fields: string[]): Record<string, FieldRule> {
+  return each({ kind: "ALLOW", reason }, ...fields);
+}
+
+const tagged = "the object's tenant tag is compared with the caller's before any of its fields is read";
+const underRuled = "reached only through a field with a rule, and holds only what that field returned";
+
+function connection(noun: string): Record<string, Record<string, FieldRule>> {
+  return { [`${noun}Connection`]: allow(underRuled, "edges", "nodes", "pageInfo"), [`${noun}Edge`]: allow(underRuled, "cursor", "node") };
+}
+
+export const fieldRules: FieldRules = {
+  Query: {
+    ...each(member, "viewer", "quota", "documents", "document", "search", "conversations", "conversation", "usage"),
+    ...each(operator, "tenants", "tenant", "placementMove"),
+  },
+  Mutation: {
+    ...each(member, "ask", "startConversation", "clearConversation"),
+    ...each(admin, "ingestDocument", "retryIngestion", "deleteDocument"),
+    ...each(operator, "createTenant", "changeTier", "suspendTenant", "reactivateTenant"),
+  },
+  Subscription: { ...each(member, "ingestion"), ...each(operator, "placementMove") },
+
+  Viewer: allow(underRuled, "user", "tenant", "tier", "placement", "roles"),
+  ViewerTenant: allow(underRuled, "id", "name"),
+  Quota: allow(underRuled, "requests", "tokens"),
+  RequestQuota: allow(underRuled, "limit", "remaining", "resetsAt"),
+  TokenQuota: allow(underRuled, "limit", "remaining", "reserved", "resetsAt"),
+
+  Document: allow(tagged, "id", "title", "mediaType", "tags", "state", "failure", "bytes", "chunkCount", "version", "contentSha256", "createdAt", "updatedAt"),
+  DocumentFailure: allow(underRuled, "code", "message"),
+  ...connection("Document"),
+  IngestDocumentPayload: allow(underRuled, "document"),
+  DeleteDocumentPayload: allow(underRuled, "documentId"),
+  IngestionEvent: allow(underRuled, "document"),
+
+  SearchResult: allow(underRuled, "mode", "hits"),
+  SearchHit: allow(tagged, "document", "chunkId", "ordinal", "headings", "snippet", "score", "vectorScore", "textScore"),
+
+  Conversation: allow(tagged, "id", "title", "createdAt", "updatedAt", "messages"),
+  Message: allow(tagged, "id", "question", "answer", "createdAt", "conversation"),
+  ...connection("Conversation"),
+  ...connection("Message"),
+  StartConversationPayload: allow(underRuled, "conversation"),
+  ClearConversationPayload: allow(underRuled, "conversationId"),
+
+  Answer: allow(underRuled, "id", "text", "finishReason", "citations", "usage", "cached", "model", "conversation", "latency"),
+  Citation: allow(tagged, "document", "chunkId", "snippet", "score"),
+  AnswerUsage: allow(underRuled, "promptTokens", "completionTokens", "costMicroUsd", "cost"),
+  AnswerLatency: allow(underRuled, "totalMs", "stages"),
+  AnswerStage: allow(underRuled, "name", "ms"),
+  Refusal: allow(underRuled, "code", "message", "retryAfterMs", "limit"),
+
+  UsageReport: allow(underRuled, "from", "to", "groupBy", "groups", "total"),
+  UsageGroup: allow(underRuled, "key", "total"),
+  UsageTotal: allow(underRuled, "calls", "promptTokens", "completionTokens", "costMicroUsd", "cost"),
+
+  // An operator's lists are short and rare: the rule on each field costs nothing that counts, and holds even if a root's entry were wrong.
+  Tenant: each(operator, "id", "name", "tier", "state", "placement", "placementOverride", "placementEpoch", "createdAt"),
+  ...connection("Tenant"),
+  TenantPayload: each(operator, "tenant"),
+  ChangeTierPayload: each(operator, "tenant", "placementMove"),
+  PlacementMove: each(operator, "id", "tenantId", "from", "to", "fromTier", "toTier", "phase", "copied", "total", "rowsPerSecond", "failure", "startedAt", "switchedAt", "finishedAt"),
+  PlacementMoveEvent: each(operator, "placementMove"),
+
+  PageInfo: allow("says where a page lies, nothing about what is on it", "hasNextPage", "hasPreviousPage", "startCursor", "endCursor"),
+};

@@ -1,0 +1,122 @@
+/**
+ * What the resolvers call. Each port is named after its use case and is bound to the caller by the
+ * context it takes; the composition root hands in the implementations. No port takes a tenant id
+ * except the operator's.
+ */
+import type { Deadline } from "../kernel/deadline.js";
+import type { ChunkId, ConversationId, DocumentId } from "../kernel/ids.js";
+import type { Page, PageRequest } from "../kernel/page.js";
+import type { Refusal } from "../kernel/refusal.js";
+import type { FinishReason } from "../inference/inference-backend.js";
+import type { PlacementMoveRow, UsageGroup, UsageGrouping } from "../storage/control/control-plane.js";
+import type { SearchFilter } from "../storage/narrowing-filter.js";
+import type { ChunkRow, DocumentRow, MediaType, TenantStore } from "../storage/tenant-store.js";
+import type { TenantContext } from "../tenancy/tenant-context.js";
+import type { TenantRecord, TenantState } from "../tenancy/tenant-record.js";
+import type { HomeKind, Tier } from "../tenancy/tier-policy.js";
+
+export interface Services {
+  readonly stores: TenantStores;
+  readonly ingestion: DocumentIngestion;
+  readonly ingestionProgress: IngestionProgress;
+  readonly answers: QuestionAnswering;
+  readonly search: DocumentSearch;
+  readonly quotas: QuotaView;
+  readonly usage: UsageReports;
+  readonly tenants: TenantAdministration;
+}
+
+export interface TenantStores {
+  read<T>(context: TenantContext, deadline: Deadline, work: (store: TenantStore) => Promise<T>): Promise<T>;
+  /** `work` may run more than once while the tenant moves; it lands once. */
+  write<T>(context: TenantContext, deadline: Deadline, work: (store: TenantStore) => Promise<T>): Promise<T>;
+}
+
+export interface IngestInput {
+  readonly title: string;
+  readonly content: Uint8Array;
+  readonly mediaType: MediaType;
+  readonly tags: readonly string[];
+}
+
+export interface DocumentIngestion {
+  /** Resolves when the document is stored, before it is processed. Throws `LIMIT_EXCEEDED`, `BAD_USER_INPUT`. */
+  accept(context: TenantContext, deadline: Deadline, input: IngestInput): Promise<DocumentRow>;
+  retry(context: TenantContext, deadline: Deadline, id: DocumentId): Promise<DocumentRow>;
+}
+
+export interface IngestionProgress {
+  /** The document at once, then again after each change, until it is `READY` or `FAILED`. */
+  watch(context: TenantContext, id: DocumentId, signal: AbortSignal): AsyncIterable<DocumentRow>;
+}
+
+export interface AskInput {
+  readonly question: string;
+  readonly conversationId?: ConversationId;
+  readonly model?: string;
+  readonly maxTokens?: number;
+}
+
+export interface Answered {
+  readonly kind: "ANSWER";
+  readonly id: string;
+  readonly text: string;
+  readonly finishReason: FinishReason;
+  readonly citations: readonly { readonly documentId: DocumentId; readonly chunkId: ChunkId; readonly snippet: string; readonly score: number }[];
+  readonly usage: { readonly promptTokens: number; readonly completionTokens: number; readonly costMicroUsd: number };
+  readonly cached: boolean;
+  readonly model: string;
+  readonly conversationId?: ConversationId;
+  readonly latency: { readonly totalMs: number; readonly stages: readonly { readonly name: string; readonly ms: number }[] };
+}
+
+export interface QuestionAnswering {
+  /** `path` is the response path of the field that asks: with the request id it names one spending. */
+  run(context: TenantContext, deadline: Deadline, input: AskInput, path: string): Promise<Answered | Refusal>;
+}
+
+export type SearchMode = "VECTOR" | "TEXT" | "HYBRID";
+
+export interface RankedPassage {
+  readonly chunk: ChunkRow;
+  readonly score: number;
+  readonly vectorScore?: number;
+  readonly textScore?: number;
+}
+
+export interface DocumentSearch {
+  run(
+    context: TenantContext,
+    deadline: Deadline,
+    input: { query: string; first: number; filter: SearchFilter; mode: SearchMode },
+    path: string,
+  ): Promise<{ readonly kind: "HITS"; readonly hits: readonly RankedPassage[] } | Refusal>;
+}
+
+export interface QuotaWindow {
+  readonly limit: number;
+  readonly remaining: number;
+  readonly resetsAt: Date;
+}
+
+export interface QuotaView {
+  view(context: TenantContext): Promise<{ readonly requests: QuotaWindow; readonly tokens: QuotaWindow & { readonly reserved: number } }>;
+}
+
+export interface UsageReports {
+  /** An admin sees the tenant's calls; anyone else their own alone. Sums over `from <= at < to`. */
+  report(context: TenantContext, deadline: Deadline, range: { from: Date; to: Date; groupBy: UsageGrouping }): Promise<readonly UsageGroup[]>;
+}
+
+/** Operator's operations. Ids come from outside and are `unknown` until they have been parsed. */
+export interface TenantAdministration {
+  create(input: { id: unknown; name: string; tier: Tier; placement?: HomeKind }): Promise<TenantRecord>;
+  find(id: unknown): Promise<TenantRecord | undefined>;
+  page(request: PageRequest, filter: { tiers?: readonly Tier[]; states?: readonly TenantState[] }): Promise<Page<TenantRecord>>;
+  changeTier(id: unknown, tier: Tier): Promise<{ tenant: TenantRecord; move?: PlacementMoveRow }>;
+  suspend(id: unknown): Promise<TenantRecord>;
+  reactivate(id: unknown): Promise<TenantRecord>;
+  findMove(id: string): Promise<PlacementMoveRow | undefined>;
+  /** The move at once, then again after each change, until it is `DONE` or `FAILED`. */
+  watchMove(id: string, signal: AbortSignal): AsyncIterable<PlacementMoveRow>;
+}

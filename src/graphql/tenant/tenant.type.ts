@@ -1,0 +1,91 @@
+import "reflect-metadata";
+import { Field, ID, InputType, Int, ObjectType } from "type-graphql";
+import type { TenantState } from "../../tenancy/tenant-record.js";
+import type { HomeKind, Tier } from "../../tenancy/tier-policy.js";
+import { connectionType } from "../connection.js";
+import { homeEnum, placementEnum, tenantStateEnum, tierEnum } from "../enums.js";
+import { PlacementMoveType } from "../placement-move/placement-move.type.js";
+import { dateTime } from "../scalars.js";
+
+@ObjectType("Tenant", { simpleResolvers: true, description: "A tenant as the directory has it. For operators; holds none of the tenant's content." })
+export class TenantType {
+  @Field(() => ID, { description: "The tenant's name in tokens and logs." })
+  id!: string;
+
+  @Field(() => String, { description: "The tenant's name for people." })
+  name!: string;
+
+  @Field(() => tierEnum, { description: "What the tenant has bought." })
+  tier!: Tier;
+
+  @Field(() => tenantStateEnum, { description: "Whether the tenant's callers are served." })
+  state!: TenantState;
+
+  @Field(() => placementEnum, { description: "Where the tenant's data is now." })
+  placement!: keyof typeof placementEnum;
+
+  @Field(() => homeEnum, { nullable: true, description: "An operator's word against the tier's placement; null when the tier decides." })
+  placementOverride?: HomeKind;
+
+  @Field(() => Int, { description: "Grows by one with every change of home." })
+  placementEpoch!: number;
+
+  @Field(() => dateTime, { description: "When the tenant was created." })
+  createdAt!: Date;
+}
+
+export const TenantConnectionType = connectionType("Tenant", () => TenantType);
+
+@InputType("TenantFilter", { description: "Narrows a list of tenants. Conditions given together must all hold." })
+export class TenantFilterInput {
+  @Field(() => [tierEnum], { nullable: true, description: "Tenants of any of these tiers." })
+  tiers?: Tier[];
+
+  @Field(() => [tenantStateEnum], { nullable: true, description: "Tenants in any of these states." })
+  states?: TenantState[];
+}
+
+@InputType("CreateTenantInput", { description: "A tenant to add." })
+export class CreateTenantInput {
+  @Field(() => ID, { description: "3 to 26 lower-case letters, digits or inner hyphens. It names the tenant's database and cannot be changed." })
+  id!: string;
+
+  @Field(() => String, { description: "A name for people of 1 to 256 characters." })
+  name!: string;
+
+  @Field(() => tierEnum, { description: "What the tenant has bought." })
+  tier!: Tier;
+
+  @Field(() => homeEnum, { nullable: true, description: "A word against the tier's placement." })
+  placement?: HomeKind;
+}
+
+@InputType("TenantInput", { description: "Which tenant." })
+export class TenantInput {
+  @Field(() => ID, { description: "The tenant's id." })
+  tenantId!: string;
+}
+
+@InputType("ChangeTierInput", { description: "Which tenant goes to which tier." })
+export class ChangeTierInput {
+  @Field(() => ID, { description: "The tenant's id." })
+  tenantId!: string;
+
+  @Field(() => tierEnum, { description: "The new tier." })
+  tier!: Tier;
+}
+
+@ObjectType("TenantPayload", { simpleResolvers: true, description: "The tenant after the change." })
+export class TenantPayloadType {
+  @Field(() => TenantType, { description: "The tenant." })
+  tenant!: TenantType;
+}
+
+@ObjectType("ChangeTierPayload", { simpleResolvers: true, description: "The tenant after the change, and the move it set off." })
+export class ChangeTierPayloadType {
+  @Field(() => TenantType, { description: "The tenant. Its new limits hold at once." })
+  tenant!: TenantType;
+
+  @Field(() => PlacementMoveType, { nullable: true, description: "The move to the new tier's home; null when the tenant is there already." })
+  placementMove?: PlacementMoveType;
+}
