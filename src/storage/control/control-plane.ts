@@ -83,8 +83,8 @@ export interface UsageGroup { readonly key: string; readonly calls: number; read
 export interface TenantLedger {
   /** Durable when resolved. A row with the same request, path and call number is counted once. */
   append(row: Omit<UsageRow, "id">): Promise<void>;
-  /** Sums over `from <= at < to`. */
-  report(from: Date, to: Date, groupBy: UsageGrouping): Promise<readonly UsageGroup[]>;
+  /** Sums over `from <= at < to`, of one user where a pseudonym is given. */
+  report(from: Date, to: Date, groupBy: UsageGrouping, userPseudonym?: string): Promise<readonly UsageGroup[]>;
 }
 
 /** Things that are done once in the life of a deployment, such as onboarding a demo tenant. */

@@ -57,11 +57,11 @@ export class MongoTenantLedger implements TenantLedger {
     });
   }
 
-  async report(from: Date, to: Date, groupBy: UsageGrouping): Promise<readonly UsageGroup[]> {
+  async report(from: Date, to: Date, groupBy: UsageGrouping, userPseudonym?: string): Promise<readonly UsageGroup[]> {
     const groups = await this.usage
       .aggregate<Document>(
         [
-          { $match: { tenant_id: this.tenantId, at: { $gte: from, $lt: to } } },
+          { $match: { tenant_id: this.tenantId, at: { $gte: from, $lt: to }, ...(userPseudonym === undefined ? {} : { user_pseudonym: userPseudonym }) } },
           {
             $group: {
               _id: groupKeys[groupBy],
