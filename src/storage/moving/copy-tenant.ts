@@ -1,6 +1,7 @@
 import { BSON, type Document } from "mongodb";
 import type { TenantId } from "../../kernel/ids.js";
-import { asMover, type MovableDatabase } from "./mover-guard.js";
+import type { TenantDatabase } from "../transaction.js";
+import { asMover } from "./mover-guard.js";
 import { movingCollections } from "./moving-collections.js";
 
 /** Bounds of one transaction: far below MongoDB's 60 s even on a slow disk, large enough to amortise its commit. */
@@ -8,7 +9,7 @@ const batchRowsMax = 200;
 const batchBytesMax = 4 * 1024 * 1024;
 
 /** Rows the tenant has in a database, over all collections that move. */
-export async function countTenant(database: MovableDatabase, tenantId: TenantId): Promise<number> {
+export async function countTenant(database: TenantDatabase, tenantId: TenantId): Promise<number> {
   const counts = await Promise.all(movingCollections.map((name) => database.db.collection(name).countDocuments({ tenant_id: tenantId })));
   return counts.reduce((sum, count) => sum + count, 0);
 }
@@ -17,7 +18,7 @@ export async function countTenant(database: MovableDatabase, tenantId: TenantId)
  * Copies every row of the tenant, byte for byte, into a database where it has none. The source's
  * fence must be closed. `onCopied` is told the number of rows after each batch and may throw to stop.
  */
-export async function copyTenant(source: MovableDatabase, target: MovableDatabase, tenantId: TenantId, token: string, onCopied: (rows: number) => Promise<void>): Promise<void> {
+export async function copyTenant(source: TenantDatabase, target: TenantDatabase, tenantId: TenantId, token: string, onCopied: (rows: number) => Promise<void>): Promise<void> {
   for (const name of movingCollections) {
     let batch: Document[] = [];
     let bytes = 0;

@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import type { TenantId } from "../../kernel/ids.js";
-import type { MovableDatabase } from "./mover-guard.js";
+import type { TenantDatabase } from "../transaction.js";
 import { movingCollections, type MovingCollection } from "./moving-collections.js";
 
 export type TenantDigest = Readonly<Record<MovingCollection, { readonly rows: number; readonly sha256: string }>>;
 
 /** Counts and hashes the stored bytes of every row, in the order of `_id`. Equal digests mean equal tenants. */
-export async function digestTenant(database: MovableDatabase, tenantId: TenantId): Promise<TenantDigest> {
+export async function digestTenant(database: TenantDatabase, tenantId: TenantId): Promise<TenantDigest> {
   const digests = await Promise.all(movingCollections.map(async (name) => [name, await digestCollection(database, name, tenantId)] as const));
   return Object.fromEntries(digests) as TenantDigest;
 }
@@ -16,7 +16,7 @@ export function differences(a: TenantDigest, b: TenantDigest): readonly string[]
   return movingCollections.filter((name) => a[name].rows !== b[name].rows || a[name].sha256 !== b[name].sha256);
 }
 
-async function digestCollection(database: MovableDatabase, name: MovingCollection, tenantId: TenantId): Promise<{ rows: number; sha256: string }> {
+async function digestCollection(database: TenantDatabase, name: MovingCollection, tenantId: TenantId): Promise<{ rows: number; sha256: string }> {
   const hash = createHash("sha256");
   let rows = 0;
   // Raw bytes: a decoded value could hide a difference of type or of field order.

@@ -5,25 +5,12 @@
  * the token of its own lease: once the fence was opened, or claimed by a later mover, the batch of
  * the earlier one fails there and writes nothing.
  */
-import type { ClientSession, Collection, Db, MongoClient } from "mongodb";
-import { MongoServerError } from "mongodb";
+import { MongoServerError, type ClientSession, type Collection, type Db } from "mongodb";
 import { conflict } from "../../kernel/errors.js";
 import type { TenantId } from "../../kernel/ids.js";
 import { duplicateKey } from "../control/duplicate-key.js";
-
-export interface MovableDatabase {
-  readonly client: MongoClient;
-  readonly db: Db;
-}
-
-interface RootFence {
-  _id: { tenant: string; stripe: "root" };
-  tenant_id: string;
-  epoch: number;
-  open: boolean;
-  seq: number;
-  mover?: string;
-}
+import type { StoredFence } from "../fence.js";
+import { runTransaction, type TenantDatabase } from "../transaction.js";
 
 /** Epoch of a fence that no writer has ever had: real epochs start at 1. */
 const unopenedEpoch = 0;
@@ -33,7 +20,7 @@ const unopenedEpoch = 0;
  * (then it is created closed). Throws `CONFLICT` when writers have it open: a database that is a
  * tenant's home is not touched.
  */
-export async function claim(database: MovableDatabase, tenantId: TenantId, token: string): Promise<void> {
+export async function claim(database: TenantDatabase, tenantId: TenantId, token: string): Promise<void> {
   const fences = rootFences(database.db);
   try {
     await fences.updateOne(
@@ -49,23 +36,18 @@ export async function claim(database: MovableDatabase, tenantId: TenantId, token
 }
 
 /** Runs one batch as the mover. Throws `CONFLICT` when the fence is open or claimed by another. */
-export async function asMover(database: MovableDatabase, tenantId: TenantId, token: string, work: (session: ClientSession) => Promise<void>): Promise<void> {
-  await database.client.withSession((session) =>
-    session.withTransaction(
-      async () => {
-        const taken = await rootFences(database.db).findOneAndUpdate({ _id: rootId(tenantId), open: false, mover: token }, { $inc: { seq: 1 } }, { session });
-        if (taken === null) throw conflict("The placement move is driven by another server now");
-        await work(session);
-      },
-      { writeConcern: { w: "majority" } },
-    ),
-  );
+export async function asMover(database: TenantDatabase, tenantId: TenantId, token: string, work: (session: ClientSession) => Promise<void>): Promise<void> {
+  await runTransaction(database.client, async (session) => {
+    const taken = await rootFences(database.db).updateOne({ _id: rootId(tenantId), open: false, mover: token }, { $inc: { seq: 1 } }, { session });
+    if (taken.matchedCount === 0) throw conflict("The placement move is driven by another server now");
+    await work(session);
+  });
 }
 
-function rootId(tenantId: TenantId): RootFence["_id"] {
+function rootId(tenantId: TenantId): StoredFence["_id"] {
   return { tenant: tenantId, stripe: "root" };
 }
 
-function rootFences(db: Db): Collection<RootFence> {
-  return db.collection<RootFence>("fences");
+function rootFences(db: Db): Collection<StoredFence> {
+  return db.collection<StoredFence>("fences");
 }
