@@ -26,6 +26,8 @@ export interface CompletionRequest {
   readonly maxTokens: number;
   /** Salted hash of tenant and user, for the provider's abuse tracing; says nothing of either. */
   readonly userTag: string;
+  /** A random word for the system prompt. Seen in an answer it proves that the prompt was given away. */
+  readonly canary: string;
 }
 
 export type FinishReason = "STOP" | "LENGTH" | "ABSTAINED";

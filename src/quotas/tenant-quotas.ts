@@ -6,7 +6,7 @@ import type { Telemetry } from "../kernel/telemetry.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import { CounterStoreFailed, type CounterStore } from "./counter-store.js";
 import { openMemoryCounterStore } from "./memory-counter-store.js";
-import type { QuotaView, Quotas, RequestAdmission, TokenReservation } from "./quotas.js";
+import type { QuotaView, Quotas, RequestAdmission, TokenReservation, WindowView } from "./quotas.js";
 import { SlidingWindow, type WindowTake } from "./sliding-window.js";
 import { WindowReservation } from "./token-reservation.js";
 
@@ -51,15 +51,9 @@ export class TenantQuotas implements Quotas {
   async view(context: TenantContext): Promise<QuotaView> {
     const { requestsPerMinute, tokensPerMinute } = context.policy;
     const [requests, tokens] = await Promise.all([this.#window.view(requestsOf(context)), this.#window.view(tokensOf(context))]).catch(failClosed);
-    const remaining = (limit: number, used: number) => Math.max(0, limit - used);
     return {
-      requests: { limit: requestsPerMinute, remaining: remaining(requestsPerMinute, requests.used), resetsAt: requests.resetsAt },
-      tokens: {
-        limit: tokensPerMinute,
-        remaining: remaining(tokensPerMinute, tokens.used),
-        resetsAt: tokens.resetsAt,
-        reserved: this.#reserved.get(context.tenantId) ?? 0,
-      },
+      requests: toView(requestsPerMinute, requests),
+      tokens: { ...toView(tokensPerMinute, tokens), reserved: this.#reserved.get(context.tenantId) ?? 0 },
     };
   }
 
@@ -84,6 +78,11 @@ export class TenantQuotas implements Quotas {
     if (held === 0) this.#reserved.delete(tenantId);
     else this.#reserved.set(tenantId, held);
   }
+}
+
+/** After a change to a smaller tier more may be used than the limit now is. */
+function toView(limit: number, { used, resetsAt }: { used: number; resetsAt: Date }): WindowView {
+  return { limit, remaining: Math.max(0, limit - used), resetsAt };
 }
 
 function requestsOf(context: TenantContext): string {

@@ -1,5 +1,6 @@
 import { systemClock, type Clock } from "../kernel/clock.js";
 import { badUserInput, forbidden } from "../kernel/errors.js";
+import type { Deadline } from "../kernel/deadline.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { TenantLedger, UsageGroup, UsageGrouping } from "../storage/control/control-plane.js";
 import type { UserPseudonyms } from "./user-pseudonyms.js";
@@ -9,8 +10,14 @@ export interface UsageReportInput {
   readonly from?: Date;
   /** Exclusive; default: now. */
   readonly to?: Date;
-  /** Default: `MODEL` for admins, `USER` for members. */
+  /** Default: `MODEL`. */
   readonly groupBy?: UsageGrouping;
+}
+
+/** A ledger that can sum one user's rows alone. Optional, because sums of everybody's can never stand in for it. */
+export interface UserLedger {
+  /** Sums over `from <= at < to` of the rows with this pseudonym. */
+  reportOfUser(userPseudonym: string, from: Date, to: Date, groupBy: UsageGrouping): Promise<readonly UsageGroup[]>;
 }
 
 export type UsageTotals = Omit<UsageGroup, "key">;
@@ -30,22 +37,35 @@ const dayMs = 86_400_000;
 /** Sums the ledger over a time: all of the tenant for an admin, one's own for a member. */
 export class UsageReporter {
   constructor(
-    private readonly ledgerOf: (context: TenantContext) => TenantLedger,
+    private readonly ledgerOf: (context: TenantContext) => TenantLedger & Partial<UserLedger>,
     private readonly pseudonyms: UserPseudonyms,
     private readonly clock: Clock = systemClock,
   ) {}
 
-  /** Throws `BAD_USER_INPUT` for a range that is not one, `FORBIDDEN` for a member who groups otherwise than by `USER`. */
-  async run(context: TenantContext, input: UsageReportInput): Promise<UsageReport> {
+  /** Throws `BAD_USER_INPUT` for a range that is none. */
+  async run(context: TenantContext, deadline: Deadline, input: UsageReportInput): Promise<UsageReport> {
     const { from, to } = this.#range(input);
-    const isAdmin = context.roles.includes("admin");
-    const groupBy = input.groupBy ?? (isAdmin ? "MODEL" : "USER");
-    // The other groupings would add up everybody's calls, which a member may not see.
-    if (!isAdmin && groupBy !== "USER") throw forbidden("Usage of the whole tenant needs the role admin, a member sees their own, grouped by USER");
-    const all = await this.ledgerOf(context).report(from, to, groupBy);
-    const own = this.pseudonyms.inLedger(context);
-    const groups = isAdmin ? all : all.filter((group) => group.key === own);
+    const groupBy = input.groupBy ?? "MODEL";
+    const groups = await this.report(context, deadline, { from, to, groupBy });
     return { from, to, groupBy, groups, totals: totalsOf(groups) };
+  }
+
+  /** The groups alone. Throws the deadline's reason when the ledger takes longer. */
+  async report(context: TenantContext, deadline: Deadline, range: { from: Date; to: Date; groupBy: UsageGrouping }): Promise<readonly UsageGroup[]> {
+    deadline.throwIfOver();
+    const groups = await this.#groups(context, range);
+    deadline.throwIfOver();
+    return groups;
+  }
+
+  async #groups(context: TenantContext, { from, to, groupBy }: { from: Date; to: Date; groupBy: UsageGrouping }): Promise<readonly UsageGroup[]> {
+    const ledger = this.ledgerOf(context);
+    if (context.roles.includes("admin")) return ledger.report(from, to, groupBy);
+    const own = this.pseudonyms.inLedger(context);
+    if (ledger.reportOfUser !== undefined) return ledger.reportOfUser(own, from, to, groupBy);
+    // Other groupings of the whole ledger would add up everybody's calls, which a member may not see.
+    if (groupBy !== "USER") throw forbidden("Usage of the whole tenant needs the role admin, a member sees their own, grouped by USER");
+    return (await ledger.report(from, to, "USER")).filter((group) => group.key === own);
   }
 
   #range(input: UsageReportInput): { from: Date; to: Date } {
