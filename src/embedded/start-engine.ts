@@ -1,0 +1,88 @@
+/*
+ * The embedded engine: MongoDB's wire protocol over a socket, stored in LMDB. Knows no tenant, imports nothing of src.
+ * Before it: the process that wants a database; after it: wire/, commands/, engine/, semantics/, vector/.
+ */
+import { rmSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { errorReply, executeCommand } from "./commands/execute-command.js";
+import { lockDirectory } from "./engine/directory-lock.js";
+import { Engine, type EngineEvent } from "./engine/engine.js";
+import { Connection } from "./wire/connection.js";
+
+export interface StartEngineOptions {
+  /** Holds one file per database; one engine at a time owns it. */
+  dir: string;
+  listen: { socketPath: string } | { host: string; port: number };
+  /** False leaves flushing to the system: for tests only. Default true: an acknowledged write is on disk. */
+  durable?: boolean;
+  /** Test switch: milliseconds until a search index is queryable and sees a new document. Default 0. */
+  searchIndexDelayMs?: number;
+  onEvent?: (event: EngineEvent) => void;
+}
+
+export interface RunningEngine {
+  /** A complete connection string for the official driver. */
+  uri: string;
+  /** Answers commands that run, then closes connections and files. */
+  close(): Promise<void>;
+}
+
+/** Throws Error in one line when the directory is in use or the address is taken. */
+export async function startEngine(options: StartEngineOptions): Promise<RunningEngine> {
+  const unlock = lockDirectory(options.dir);
+  const engine = new Engine({
+    dir: options.dir,
+    durable: options.durable ?? true,
+    searchIndexDelayMs: options.searchIndexDelayMs ?? 0,
+    onEvent: options.onEvent ?? (() => undefined),
+  });
+  const connections = new Set<Connection>();
+  const server = createServer((socket) => {
+    const connection = accept(engine, socket);
+    connections.add(connection);
+    socket.on("close", () => connections.delete(connection));
+  });
+  try {
+    engine.address = await listen(server, options.listen);
+  } catch (error) {
+    await engine.close();
+    unlock();
+    throw error;
+  }
+  const close = async (): Promise<void> => {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    for (const connection of connections) connection.close();
+    await closed;
+    await engine.close();
+    unlock();
+  };
+  return { uri: `mongodb://${engine.address}/?directConnection=true`, close };
+}
+
+let lastConnectionId = 0;
+
+function accept(engine: Engine, socket: import("node:net").Socket): Connection {
+  lastConnectionId += 1;
+  return new Connection(socket, lastConnectionId, {
+    execute: (request, connectionId) => executeCommand(engine, request, connectionId),
+    errorReply,
+    onMalformed: (message) => engine.event("warn", `A client was disconnected: ${message}`),
+  });
+}
+
+/** The address as it stands in a connection string. */
+async function listen(server: Server, where: StartEngineOptions["listen"]): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.once("listening", resolve);
+    if ("socketPath" in where) {
+      // The directory lock is held, so a socket file that is still there belongs to no living engine.
+      rmSync(where.socketPath, { force: true });
+      server.listen(where.socketPath);
+    } else server.listen(where.port, where.host);
+  });
+  if ("socketPath" in where) return encodeURIComponent(where.socketPath);
+  const bound = server.address();
+  if (bound === null || typeof bound === "string") throw new Error("The engine listens on no TCP port");
+  return `${where.host.includes(":") ? `[${where.host}]` : where.host}:${bound.port}`;
+}
