@@ -1,0 +1,64 @@
+import {
+  MongoError,
+  MongoExpiredSessionError,
+  MongoNetworkError,
+  MongoNotConnectedError,
+  MongoOperationTimeoutError,
+  MongoServerError,
+  MongoServerSelectionError,
+  MongoTopologyClosedError,
+  MongoClientClosedError,
+} from "mongodb";
+import { BulkheadError, conflict, internal, serviceUnavailable } from "../kernel/errors.js";
+
+/** MongoDB's codes for "the node cannot do this now": see its error list under `NotPrimaryError`, `RetriableError` and time limits. */
+const passingCodes: ReadonlySet<number> = new Set([
+  6, 7, 50, 89, 91, 112, 134, 189, 251, 262, 290, 317, 9001, 10107, 11600, 11602, 13388, 13435, 13436,
+]);
+const duplicateKey = 11_000;
+
+const classesOfAbsence = [
+  MongoNetworkError,
+  MongoServerSelectionError,
+  MongoNotConnectedError,
+  MongoOperationTimeoutError,
+  MongoTopologyClosedError,
+  MongoClientClosedError,
+  MongoExpiredSessionError,
+];
+
+/**
+ * Gives every error of the driver a code of the catalogue. The server's text stays in `cause`, for
+ * logs: it may quote keys and values, and must not reach a caller. What is not the driver's passes.
+ */
+export function translateDriverError(error: unknown): unknown {
+  if (!(error instanceof MongoError) || error instanceof BulkheadError) return error;
+  if (classesOfAbsence.some((known) => error instanceof known) || isPassing(error)) {
+    return serviceUnavailable("The database does not answer", 1_000, error);
+  }
+  if (error instanceof MongoServerError && error.code === duplicateKey) return conflict("An object with this id exists already");
+  return internal("The database refused an operation", error);
+}
+
+export async function translating<Value>(work: () => Promise<Value>): Promise<Value> {
+  try {
+    return await work();
+  } catch (error) {
+    throw translateDriverError(error);
+  }
+}
+
+/** A conflict with a concurrent transaction, or another fault that goes away when the whole is run again. */
+export function isTransient(error: unknown): boolean {
+  return error instanceof MongoError && error.hasErrorLabel("TransientTransactionError");
+}
+
+export function isUnknownCommit(error: unknown): boolean {
+  return error instanceof MongoError && error.hasErrorLabel("UnknownTransactionCommitResult");
+}
+
+function isPassing(error: MongoError): boolean {
+  if (error.name === "MongoWaitQueueTimeoutError") return true;
+  if (error.hasErrorLabel("RetryableWriteError") || isTransient(error) || isUnknownCommit(error)) return true;
+  return error instanceof MongoServerError && typeof error.code === "number" && passingCodes.has(error.code);
+}

@@ -1,0 +1,65 @@
+/**
+ * The way to the database: opens the driver's client and refuses a deployment that cannot do the
+ * work, before anything is stored on it. After it come the homes, the control plane and the mover.
+ */
+import { MongoClient, type Document } from "mongodb";
+import type { Telemetry } from "../kernel/telemetry.js";
+import { translating } from "./driver-errors.js";
+
+export interface MongoConnectionOptions {
+  readonly uri: string;
+  /** The embedded engine over its socket: compression there costs more than it saves. */
+  readonly local: boolean;
+  readonly appName: string;
+  readonly maxPoolSize: number;
+  readonly telemetry: Telemetry;
+}
+
+/** A start, or a request, that finds no server is told so within this: well below a request's deadline. */
+const serverSelectionMs = 5_000;
+const connectMs = 5_000;
+/** A request does not queue for a connection for longer than for a server. */
+const waitForConnectionMs = 5_000;
+
+/** Throws `SERVICE_UNAVAILABLE` when no server answers in time. The caller closes the client. */
+export async function connectMongo(options: MongoConnectionOptions): Promise<MongoClient> {
+  const compressors = options.local ? [] : await usableCompressors(options.telemetry);
+  const client = new MongoClient(options.uri, {
+    appName: options.appName,
+    maxPoolSize: options.maxPoolSize,
+    serverSelectionTimeoutMS: serverSelectionMs,
+    connectTimeoutMS: connectMs,
+    waitQueueTimeoutMS: waitForConnectionMs,
+    retryReads: true,
+    retryWrites: true,
+    writeConcern: { w: "majority" },
+    // An undefined field in a filter would be sent as null and match what lacks the field.
+    ignoreUndefined: false,
+    ...(compressors.length === 0 ? {} : { compressors }),
+  });
+  try {
+    await translating(() => client.connect());
+    if (!options.local) await logCompression(client, compressors, options.telemetry);
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+  return client;
+}
+
+async function usableCompressors(telemetry: Telemetry): Promise<("zstd" | "zlib")[]> {
+  try {
+    await import("@mongodb-js/zstd");
+    return ["zstd", "zlib"];
+  } catch (error) {
+    telemetry.log("warn", "zstd cannot be loaded on this platform, offering zlib to the database", { error: String(error) });
+    return ["zlib"];
+  }
+}
+
+/** The server answers `hello` with those of the client's compressors that it takes; the driver uses the client's first of them. */
+async function logCompression(client: MongoClient, offered: readonly string[], telemetry: Telemetry): Promise<void> {
+  const hello = await translating<Document>(() => client.db("admin").command({ hello: 1, compression: offered }));
+  const taken = new Set((hello["compression"] ?? []) as string[]);
+  telemetry.log("info", "Connected to the database", { compression: offered.find((name) => taken.has(name)) ?? "none", offered: offered.join(",") });
+}

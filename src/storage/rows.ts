@@ -1,0 +1,104 @@
+import type { Binary } from "mongodb";
+import type { DocumentState, MediaType } from "./tenant-store.js";
+
+/**
+ * What every stored row of a tenant carries. `_id` begins with the tenant as well, so that the same
+ * id in two tenants is two keys and an index on `_id` alone is scoped too. `stripe` and `seq` say
+ * which write made the row what it is: a mover can follow a tenant by them.
+ */
+export interface StoredRow {
+  readonly _id: string;
+  readonly tenant_id: string;
+  readonly stripe: string;
+  readonly seq: number;
+}
+
+export interface StoredDocument extends StoredRow {
+  readonly title: string;
+  readonly media_type: MediaType;
+  readonly tags: readonly string[];
+  readonly state: DocumentState;
+  readonly failure?: { readonly code: string; readonly message: string };
+  readonly bytes: number;
+  readonly chunk_count: number;
+  /** Sum of the lengths of the document's chunks, given back to `totals` when they are replaced. */
+  readonly length_sum: number;
+  readonly version: number;
+  readonly content_sha256: string;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+}
+
+export interface StoredRawDocument extends StoredRow {
+  readonly bytes: number;
+  readonly zstd: Binary;
+}
+
+export interface StoredChunk extends StoredRow {
+  readonly document_id: string;
+  readonly version: number;
+  readonly ordinal: number;
+  readonly text: string;
+  readonly headings: readonly string[];
+  /** Copied from the document, because a vector search filters on fields of the chunk alone. */
+  readonly media_type: MediaType;
+  readonly tags: readonly string[];
+  /** BSON Binary vector (subtype 9, float32). */
+  readonly vector: Binary;
+  readonly terms: readonly string[];
+  readonly term_counts: readonly number[];
+  readonly length: number;
+  readonly embedding_model: string;
+}
+
+export interface StoredConversation extends StoredRow {
+  readonly user_id: string;
+  readonly title: string;
+  /** Number of turns so far: the ordinal of the next one. */
+  readonly turns: number;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+}
+
+export interface StoredMessage extends StoredRow {
+  readonly user_id: string;
+  readonly conversation_id: string;
+  readonly ordinal: number;
+  readonly question: string;
+  readonly answer: string;
+  readonly created_at: Date;
+}
+
+/**
+ * Names a set of rows that was removed: those of `collection` whose `field` was `value`. A follower
+ * makes its copy of that set equal to the source's again, which needs no order between stripes.
+ */
+export interface StoredTombstone extends StoredRow {
+  readonly collection: CollectionName;
+  readonly field: "_id" | "document_id" | "conversation_id";
+  readonly value: string;
+  readonly at: Date;
+}
+
+/** One row a tenant: what its caps are compared with, exactly, in the transaction that changes it. */
+export interface StoredTotals extends StoredRow {
+  readonly documents: number;
+  readonly chunks: number;
+  readonly bytes: number;
+  readonly length_sum: number;
+  /** Grows with every publish and removal: caches of term statistics hang on it. */
+  readonly revision: number;
+  readonly embedding_model?: string;
+  readonly embedding_dimensions?: number;
+}
+
+export interface Collections {
+  documents: StoredDocument;
+  raw_documents: StoredRawDocument;
+  chunks: StoredChunk;
+  conversations: StoredConversation;
+  messages: StoredMessage;
+  tombstones: StoredTombstone;
+  totals: StoredTotals;
+}
+export type CollectionName = keyof Collections;

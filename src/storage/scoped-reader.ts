@@ -1,0 +1,101 @@
+import type { AggregateOptions, ClientSession, Db, Document, ReadConcernLevel, Sort } from "mongodb";
+import type { TenantCheck } from "./belongs-to-tenant.js";
+import { translating } from "./driver-errors.js";
+import type { CollectionName, Collections } from "./rows.js";
+import type { Narrowing, Scope } from "./scope.js";
+
+/** Longest that one read may hold the server: a request's deadline is spent well before. */
+export const readMsMax = 5_000;
+
+export interface ReadOptions {
+  readonly sort?: Sort;
+  readonly limit?: number;
+  /** Fields that are not wanted. Only left out, never picked: the tenant must come along for the check. */
+  readonly without?: readonly string[];
+}
+
+export interface ReadTuning {
+  /** `majority` where a primary may be deposed, `local` on the single node of the embedded engine. */
+  readonly readConcern: ReadConcernLevel;
+}
+
+/**
+ * The only way to read a tenant's collection. Every form adds the scope to what is sent and checks
+ * every row that comes back; there is no form that takes a pipeline.
+ */
+export class ScopedReader<Name extends CollectionName> {
+  constructor(
+    private readonly db: Db,
+    private readonly name: Name,
+    private readonly scope: Scope,
+    private readonly check: TenantCheck,
+    private readonly tuning: ReadTuning,
+    private readonly session?: ClientSession,
+  ) {}
+
+  async findOne(narrowing: Narrowing, options: Pick<ReadOptions, "without"> = {}): Promise<Collections[Name] | undefined> {
+    const [row] = await this.find(narrowing, { ...options, limit: 1 });
+    return row;
+  }
+
+  find(narrowing: Narrowing, options: ReadOptions = {}): Promise<readonly Collections[Name][]> {
+    return this.#run(async () => {
+      const cursor = this.#collection().find(this.scope.filter(narrowing), {
+        ...this.#options(),
+        ...(options.sort === undefined ? {} : { sort: options.sort }),
+        ...(options.limit === undefined ? {} : { limit: options.limit }),
+        ...(options.without === undefined ? {} : { projection: exclusion(options.without) }),
+      });
+      return this.#checked(await cursor.toArray());
+    });
+  }
+
+  count(narrowing: Narrowing): Promise<number> {
+    return this.#run(() => this.#collection().countDocuments(this.scope.filter(narrowing), this.#options()));
+  }
+
+  /** Nearest rows by cosine, best first, scores in 0..1. The tenant is part of the pre-filter, not of a later stage. */
+  async nearest(index: string, path: string, vector: Float32Array, limit: number, narrowing: Narrowing, without: readonly string[]): Promise<readonly { row: Collections[Name]; score: number }[]> {
+    if (limit < 1) return [];
+    const search = {
+      $vectorSearch: {
+        index,
+        path,
+        queryVector: Array.from(vector),
+        limit,
+        ...this.scope.vectorEffort(limit),
+        filter: this.scope.filter(narrowing),
+      },
+    };
+    const stages: Document[] = [search, { $addFields: { search_score: { $meta: "vectorSearchScore" } } }, { $project: exclusion(without) }];
+    // A vector search is refused under any read concern but local.
+    const options: AggregateOptions = { maxTimeMS: readMsMax, readConcern: { level: "local" } };
+    const rows = await translating(() => this.db.collection(this.name).aggregate(stages, options).toArray());
+    return rows.map((found) => {
+      const { search_score: score, ...row } = found;
+      const [checked] = this.#checked([row as unknown as Collections[Name]]);
+      return { row: checked as Collections[Name], score: Number(score) };
+    });
+  }
+
+  #collection() {
+    return this.db.collection(this.name);
+  }
+
+  /** In a transaction the transaction's own read concern holds, and the error must keep the labels that decide on a retry. */
+  #run<Value>(work: () => Promise<Value>): Promise<Value> {
+    return this.session === undefined ? translating(work) : work();
+  }
+
+  #options() {
+    return this.session === undefined ? { maxTimeMS: readMsMax, readConcern: { level: this.tuning.readConcern } } : { session: this.session };
+  }
+
+  #checked(rows: readonly unknown[]): readonly Collections[Name][] {
+    return this.check.rows(rows as readonly Collections[Name][], this.name);
+  }
+}
+
+function exclusion(without: readonly string[]): Record<string, 0> {
+  return Object.fromEntries(without.map((field) => [field, 0]));
+}
