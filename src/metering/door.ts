@@ -28,6 +28,8 @@ export interface MeteredCall {
   readonly rows?: PendingRows;
   /** Told once the call has its turn. */
   readonly onTurn?: (waitedMs: number) => void;
+  /** Told once, whatever the outcome, what the ledger's row says. */
+  readonly onSettled?: (settled: CallUsage & { readonly costMicroUsd: number }) => void;
 }
 
 export interface CallUsage {

@@ -38,7 +38,11 @@ export class MeteredVisit {
     // The turn first: who waits for it must not wait for our bookkeeping.
     this.turn.release(used);
     const { kind, operation, model, path, callNumber } = this.call;
-    const row = this.recorder.record(this.context, { kind, operation, model, path, callNumber, usage: this.#usage, outcome }, new Date());
+    const recorded = { kind, operation, model, path, callNumber, usage: this.#usage, outcome };
+    const at = new Date();
+    const price = this.recorder.price(recorded, at);
+    this.call.onSettled?.({ ...this.#usage, costMicroUsd: price.costMicroUsd });
+    const row = this.recorder.record(this.context, recorded, price, at);
     this.call.rows?.add(row);
     await Promise.all([this.source.settle(used), this.call.rows === undefined ? row : undefined]);
   }

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Telemetry } from "../kernel/telemetry.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { TenantLedger, UsageKind, UsageRow } from "../storage/control/control-plane.js";
-import type { PriceBook, PricedUsage } from "./price-book.js";
+import type { Price, PriceBook, PricedUsage } from "./price-book.js";
 import type { UserPseudonyms } from "./user-pseudonyms.js";
 
 export interface RecordedCall {
@@ -30,8 +30,8 @@ export class UsageRecorder {
     private readonly telemetry: Telemetry,
   ) {}
 
-  /** What the call costs now: what the caller is shown and the ledger keeps are this one number. */
-  costOf(call: RecordedCall, at: Date): { priceVersion: string; costMicroUsd: number } {
+  /** What the call costs. The ledger keeps this very number, so that what a caller was shown and what is billed agree. */
+  price(call: RecordedCall, at: Date): Price {
     return this.prices.price(call.kind, call.model, call.usage, at);
   }
 
@@ -39,8 +39,8 @@ export class UsageRecorder {
    * Resolves when the row is durable. Never rejects: the call has been made and its answer is owed.
    * A row that could not be written raises an alarm that carries it whole, so it can be replayed.
    */
-  async record(context: TenantContext, call: RecordedCall, at: Date): Promise<void> {
-    const row = this.#row(context, call, at);
+  async record(context: TenantContext, call: RecordedCall, price: Price, at: Date): Promise<void> {
+    const row = this.#row(context, call, price, at);
     const ledger = this.ledgerOf(context);
     for (const pauseMs of [...retryPausesMs, undefined]) {
       try {
@@ -53,7 +53,7 @@ export class UsageRecorder {
     }
   }
 
-  #row(context: TenantContext, call: RecordedCall, at: Date): Omit<UsageRow, "id"> {
+  #row(context: TenantContext, call: RecordedCall, price: Price, at: Date): Omit<UsageRow, "id"> {
     return {
       userPseudonym: this.pseudonyms.inLedger(context),
       requestId: context.requestId,
@@ -64,7 +64,7 @@ export class UsageRecorder {
       model: call.model,
       promptTokens: call.usage.promptTokens,
       completionTokens: call.usage.completionTokens,
-      ...this.costOf(call, at),
+      ...price,
       outcome: call.outcome,
       at,
     };

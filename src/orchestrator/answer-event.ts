@@ -1,0 +1,40 @@
+import type { FinishReason } from "../inference/inference-backend.js";
+import type { ChunkId, ConversationId, DocumentId } from "../kernel/ids.js";
+import type { Refusal } from "../kernel/refusal.js";
+import type { Stage } from "./stage-clock.js";
+
+export interface AskInput {
+  readonly question: string;
+  readonly conversationId?: ConversationId;
+  readonly model?: string;
+  readonly maxTokens?: number;
+}
+
+export interface Citation {
+  readonly documentId: DocumentId;
+  readonly chunkId: ChunkId;
+  readonly snippet: string;
+  /** Fused relevance, 0..1. */
+  readonly score: number;
+}
+
+export interface Answered {
+  readonly kind: "ANSWER";
+  readonly id: string;
+  readonly text: string;
+  readonly finishReason: FinishReason;
+  readonly citations: readonly Citation[];
+  /** All model calls of the question together: its embedding and its completion. */
+  readonly usage: { readonly promptTokens: number; readonly completionTokens: number; readonly costMicroUsd: number };
+  readonly cached: boolean;
+  readonly model: string;
+  readonly conversationId?: ConversationId;
+  readonly latency: { readonly totalMs: number; readonly stages: readonly Stage[] };
+}
+
+/** Ends with exactly one `ANSWER` or `REFUSAL`, unless it throws. Failures are thrown, so that one place masks them. */
+export type AnswerEvent =
+  | { readonly kind: "STARTED"; readonly id: string; readonly model: string; readonly conversationId?: ConversationId }
+  | { readonly kind: "DELTA"; readonly text: string }
+  | Answered
+  | Refusal;

@@ -1,0 +1,236 @@
+import type { CompletionEvent, FinishReason } from "../inference/inference-backend.js";
+import { promptOverheadTokens } from "../inference/chat-prompt.js";
+import type { InferencePool } from "../inference/inference-pool.js";
+import type { LazyTokenCounter } from "../inference/token-counter.js";
+import type { Deadline } from "../kernel/deadline.js";
+import { internal } from "../kernel/errors.js";
+import { newId } from "../kernel/ids.js";
+import { isRefusal, type Refusal } from "../kernel/refusal.js";
+import type { Telemetry } from "../kernel/telemetry.js";
+import { recallTurns, type Turn } from "../memory/conversation-memory.js";
+import type { Door, MeteredCall } from "../metering/door.js";
+import type { Envelope } from "../metering/envelope.js";
+import { PendingRows } from "../metering/pending-rows.js";
+import { untilAborted } from "../metering/until-aborted.js";
+import type { Embedder } from "../retrieval/embedder.js";
+import type { searchPassages } from "../retrieval/search-passages.js";
+import type { TenantRouter } from "../routing/tenant-router.js";
+import type { Guards } from "../safety/guards.js";
+import type { TenantContext } from "../tenancy/tenant-context.js";
+import type { UserPseudonyms } from "../usage/user-pseudonyms.js";
+import type { AnswerEvent, Answered, AskInput } from "./answer-event.js";
+import { boundOf, planAsk, type AskPlan } from "./ask-plan.js";
+import { completeMetered } from "./complete-answer.js";
+import { citationsOf, fitPassages, type ContextPassage } from "./context-passages.js";
+import { embedQuestion } from "./embed-question.js";
+import { StageClock } from "./stage-clock.js";
+
+export interface AnswerQuestionParts {
+  readonly door: Door;
+  readonly router: Pick<TenantRouter, "read" | "write">;
+  readonly embedder: Embedder;
+  readonly search: typeof searchPassages;
+  readonly pool: InferencePool;
+  readonly counter: LazyTokenCounter;
+  readonly guards: Guards;
+  readonly pseudonyms: UserPseudonyms;
+  readonly telemetry: Telemetry;
+}
+
+/** Passages handed to the model at most: recall gains little past the eighth, and each costs its tokens. */
+const passagesMax = 8;
+
+const operation = "ask";
+
+/** One question on its way. */
+interface Asking {
+  readonly context: TenantContext;
+  readonly deadline: Deadline;
+  readonly path: string;
+  readonly id: string;
+  readonly plan: AskPlan;
+  readonly history: readonly Turn[];
+  readonly questionTokens: number;
+  readonly historyTokens: number;
+  readonly envelope: Envelope;
+  readonly rows: PendingRows;
+  readonly stages: StageClock;
+  readonly spent: { promptTokens: number; completionTokens: number; costMicroUsd: number };
+}
+
+interface Completed {
+  readonly text: string;
+  readonly finishReason: FinishReason;
+  readonly cited: readonly string[];
+}
+
+/**
+ * Answers a question from the tenant's documents: check, guard, recall, reserve, embed, search,
+ * complete, guard again, settle, remember. All model calls of a question draw on one reservation,
+ * so it is refused before anything is spent or not at all for want of tokens.
+ */
+export class AnswerQuestion {
+  constructor(private readonly parts: AnswerQuestionParts) {}
+
+  /** The last event of `stream`. Throws what it throws. */
+  async run(context: TenantContext, deadline: Deadline, input: AskInput, path: string): Promise<Answered | Refusal> {
+    for await (const event of this.stream(context, deadline, input, path)) {
+      if (event.kind === "ANSWER" || event.kind === "REFUSAL") return event;
+    }
+    throw internal("An answer ended without an answer or a refusal");
+  }
+
+  /** Throws `BAD_USER_INPUT` and `NOT_FOUND` before anything is spent, the errors of the model, or the deadline's reason. */
+  async *stream(context: TenantContext, deadline: Deadline, input: AskInput, path: string): AsyncGenerator<AnswerEvent> {
+    const { guards, pool } = this.parts;
+    const stages = new StageClock();
+    const plan = planAsk(context, input, pool);
+    const blocked = await stages.time("guard", () => guards.checkInput(plan.question));
+    if (blocked !== undefined) return yield blocked;
+    const asking = await this.#open(context, deadline, path, plan, stages);
+    if (isRefusal(asking)) return yield asking;
+    const { conversationId } = plan;
+    let ending: Answered | Refusal;
+    try {
+      yield { kind: "STARTED", id: asking.id, model: plan.chosen.model, ...(conversationId === undefined ? {} : { conversationId }) };
+      ending = yield* this.#answer(asking);
+    } finally {
+      await stages.time("settle", () => this.#settle(asking));
+    }
+    // Read again here: the answer says where the time went, settling included.
+    yield ending.kind === "ANSWER" ? { ...ending, usage: { ...asking.spent }, latency: stages.read() } : ending;
+  }
+
+  async #open(context: TenantContext, deadline: Deadline, path: string, plan: AskPlan, stages: StageClock): Promise<Asking | Refusal> {
+    const { counter, door } = this.parts;
+    // Budgets in tokens need the tokenizer: the first question of a process waits about 0.5 s for it.
+    await counter.load();
+    const history = await stages.time("history", () => this.#recall(context, deadline, plan));
+    const questionTokens = counter.count(plan.question);
+    const historyTokens = history.reduce((total, turn) => total + counter.count(turn.question) + counter.count(turn.answer), 0);
+    const envelope = await stages.time("reserve", () => door.open(context, boundOf(plan, context, questionTokens, historyTokens)));
+    if (isRefusal(envelope)) return envelope;
+    const spent = { promptTokens: 0, completionTokens: 0, costMicroUsd: 0 };
+    return { context, deadline, path, id: newId("message"), plan, history, questionTokens, historyTokens, envelope, rows: new PendingRows(), stages, spent };
+  }
+
+  async #recall(context: TenantContext, deadline: Deadline, { conversationId }: AskPlan): Promise<readonly Turn[]> {
+    if (conversationId === undefined) return [];
+    const count = (text: string) => this.parts.counter.count(text);
+    const { historyTokens } = context.policy;
+    // A database that hangs must not hold the request past its deadline.
+    return untilAborted(this.parts.router.read(context, deadline, (store) => recallTurns(store.conversationsOf(context.userId), conversationId, historyTokens, count)), deadline.signal);
+  }
+
+  async *#answer(asking: Asking): AsyncGenerator<AnswerEvent, Answered | Refusal> {
+    const vector = await asking.stages.time("embed", () => this.#embed(asking));
+    if (isRefusal(vector)) return vector;
+    const passages = await asking.stages.time("search", () => this.#search(asking, vector));
+    const completed = yield* this.#complete(asking, passages);
+    if (isRefusal(completed)) return completed;
+    await asking.stages.time("remember", () => this.#remember(asking, completed.text));
+    const { id, plan } = asking;
+    this.parts.telemetry.count("answers_total", { finish: completed.finishReason, model: plan.chosen.model });
+    return {
+      kind: "ANSWER",
+      id,
+      text: completed.text,
+      finishReason: completed.finishReason,
+      citations: citationsOf(completed.cited, passages, completed.text),
+      usage: asking.spent,
+      cached: false,
+      model: plan.chosen.model,
+      ...(plan.conversationId === undefined ? {} : { conversationId: plan.conversationId }),
+      latency: asking.stages.read(),
+    };
+  }
+
+  #embed(asking: Asking): Promise<Float32Array | Refusal> {
+    const { door, embedder } = this.parts;
+    const call = { ...callOf(asking, "embed"), reserveTokens: asking.questionTokens };
+    return embedQuestion(door, embedder, asking.context, asking.deadline, asking.plan.question, call);
+  }
+
+  #search({ context, deadline, plan }: Asking, vector: Float32Array): Promise<readonly ContextPassage[]> {
+    const { router, search, counter } = this.parts;
+    const found = router.read(context, deadline, async (store) => {
+      const ranked = await search(store, { text: plan.question, vector, mode: "HYBRID", limit: passagesMax, filter: {} });
+      const ids = [...new Set(ranked.map(({ chunk }) => chunk.documentId))];
+      const titles = new Map((await store.documents.getMany(ids)).map((document) => [document?.id, document?.title]));
+      return fitPassages(ranked, ({ chunk }) => titles.get(chunk.documentId), context.policy.contextTokens, (text) => counter.count(text));
+    });
+    return untilAborted(found, deadline.signal);
+  }
+
+  async *#complete(asking: Asking, passages: readonly ContextPassage[]): AsyncGenerator<AnswerEvent, Completed | Refusal> {
+    const { guards, door, counter, pseudonyms } = this.parts;
+    const { context, deadline, plan, history } = asking;
+    const { canary, guard } = guards.watchOutput();
+    const request = { model: plan.chosen.model, question: plan.question, history, passages, maxTokens: plan.maxTokens, userTag: pseudonyms.forProvider(context), canary };
+    const contextTokens = passages.reduce((total, passage) => total + counter.count(passage.text), 0);
+    const promptTokens = asking.questionTokens + asking.historyTokens + contextTokens + promptOverheadTokens;
+    const call: MeteredCall = { ...callOf(asking, "model"), kind: "COMPLETION", model: plan.chosen.model, reserveTokens: promptTokens + plan.maxTokens, workClass: "INTERACTIVE" };
+    const startedAt = performance.now();
+    const events = await door.stream(context, deadline, call, (signal, report) => completeMetered(plan.chosen.backend, request, promptTokens, counter, signal, report));
+    if (isRefusal(events)) return events;
+    try {
+      return yield* guarded(events, guard);
+    } finally {
+      asking.stages.add("model", performance.now() - startedAt);
+    }
+  }
+
+  /**
+   * An answer that was paid for is delivered even if it cannot be remembered, for instance because
+   * the conversation was cleared meanwhile. The loss is counted and logged, not hidden.
+   */
+  async #remember({ context, deadline, plan: { conversationId, question } }: Asking, answer: string): Promise<void> {
+    if (conversationId === undefined) return;
+    try {
+      const written = this.parts.router.write(context, deadline, (store) => store.conversationsOf(context.userId).append(conversationId, { question, answer }));
+      await untilAborted(written, deadline.signal);
+    } catch (error) {
+      this.parts.telemetry.count("conversation_turns_lost_total");
+      this.parts.telemetry.log("warn", "A turn could not be added to its conversation", { tenantId: context.tenantId, conversationId, error: String(error) });
+    }
+  }
+
+  async #settle({ envelope, rows }: Asking): Promise<void> {
+    await Promise.all([envelope.settle(), rows.written()]);
+  }
+}
+
+type SharedCall = Pick<MeteredCall, "operation" | "path" | "callNumber" | "envelope" | "rows" | "onTurn" | "onSettled">;
+
+/** What the embedding and the completion of one question have in common. */
+function callOf({ path, envelope, rows, stages, spent }: Asking, stage: string): SharedCall {
+  return {
+    operation,
+    path,
+    callNumber: 0,
+    envelope,
+    rows,
+    onTurn: (waitedMs) => stages.waited(stage, waitedMs),
+    onSettled: (settled) => {
+      spent.promptTokens += settled.promptTokens;
+      spent.completionTokens += settled.completionTokens;
+      spent.costMicroUsd += settled.costMicroUsd;
+    },
+  };
+}
+
+/** Hands on what the output guard lets out, and ends with the whole of it. */
+async function* guarded(events: AsyncIterable<CompletionEvent>, guard: { push(text: string): string | Refusal; flush(): string }): AsyncGenerator<AnswerEvent, Completed | Refusal> {
+  let text = "";
+  let done: Extract<CompletionEvent, { kind: "DONE" }> | undefined;
+  // The stream is read to its end, after `DONE` too: leaving it early would count as an abort.
+  for await (const event of events) {
+    if (event.kind === "DONE") done = event;
+    const released = event.kind === "DONE" ? guard.flush() : guard.push(event.text);
+    if (isRefusal(released)) return released;
+    text += released;
+    if (released !== "") yield { kind: "DELTA", text: released };
+  }
+  if (done === undefined) throw internal("A model's answer ended without its end");
+  return { text, finishReason: done.finishReason, cited: done.cited };
+}

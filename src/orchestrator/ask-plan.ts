@@ -1,0 +1,40 @@
+import { promptOverheadTokens } from "../inference/chat-prompt.js";
+import type { ChosenModel, InferencePool } from "../inference/inference-pool.js";
+import { badUserInput } from "../kernel/errors.js";
+import type { ConversationId } from "../kernel/ids.js";
+import { parseConversationId } from "../memory/conversation-memory.js";
+import type { TenantContext } from "../tenancy/tenant-context.js";
+import type { AskInput } from "./answer-event.js";
+
+/** A question that has been checked: everything that can be wrong with it was, before anything is spent. */
+export interface AskPlan {
+  readonly question: string;
+  readonly conversationId?: ConversationId;
+  readonly chosen: ChosenModel;
+  readonly maxTokens: number;
+}
+
+/** Throws `BAD_USER_INPUT`, or `NOT_FOUND` for an id that no conversation can have. */
+export function planAsk(context: TenantContext, input: AskInput, pool: InferencePool): AskPlan {
+  const { maxQuestionChars, maxAnswerTokens } = context.policy;
+  const question = checkText("question", input.question, maxQuestionChars);
+  const { maxTokens = maxAnswerTokens } = input;
+  if (!Number.isInteger(maxTokens) || maxTokens < 1 || maxTokens > maxAnswerTokens) {
+    throw badUserInput("maxTokens", String(maxTokens), `a whole number from 1 to ${maxAnswerTokens}`);
+  }
+  const chosen = pool.choose(context.policy, input.model);
+  return { question, chosen, maxTokens, ...(input.conversationId === undefined ? {} : { conversationId: parseConversationId(input.conversationId) }) };
+}
+
+/** Throws `BAD_USER_INPUT` for a text that is empty or too long. Measured as sent: a megabyte of blanks is too long as well. */
+export function checkText(field: string, text: string, charsMax: number): string {
+  if (text.length > charsMax) throw badUserInput(field, `${text.length} characters`, `at most ${charsMax}`);
+  const trimmed = text.trim();
+  if (trimmed === "") throw badUserInput(field, "an empty text", `1 to ${charsMax} characters`);
+  return trimmed;
+}
+
+/** Upper bound of all tokens of a question: it is embedded once and stands once in the prompt. */
+export function boundOf(plan: AskPlan, context: TenantContext, questionTokens: number, historyTokens: number): number {
+  return 2 * questionTokens + historyTokens + context.policy.contextTokens + promptOverheadTokens + plan.maxTokens;
+}

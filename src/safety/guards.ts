@@ -1,0 +1,35 @@
+/**
+ * The one place where text is checked on its way to a model and back. Before it comes the question
+ * as it was asked; after it the door, and on the way back the caller. Tripwires, not walls: what
+ * keeps tenants apart is the store.
+ */
+import type { Refusal } from "../kernel/refusal.js";
+import type { Telemetry } from "../kernel/telemetry.js";
+import { inputBlocked, trippedPattern } from "./input-guard.js";
+import { newCanary, OutputGuard } from "./output-guard.js";
+
+export interface WatchedAnswer {
+  /** For the system prompt of this one call. */
+  readonly canary: string;
+  readonly guard: OutputGuard;
+}
+
+export class Guards {
+  constructor(private readonly telemetry: Telemetry) {}
+
+  /** A refusal, or undefined when the question may go on. */
+  checkInput(question: string): Refusal | undefined {
+    this.telemetry.count("guard_checks_total", { side: "input" });
+    const tripped = trippedPattern(question);
+    if (tripped === undefined) return undefined;
+    this.telemetry.count("guard_blocks_total", { side: "input", pattern: tripped.name });
+    return inputBlocked();
+  }
+
+  /** To be opened once for every completion: the number of these equals the number of model calls. */
+  watchOutput(): WatchedAnswer {
+    this.telemetry.count("guard_checks_total", { side: "output" });
+    const canary = newCanary();
+    return { canary, guard: new OutputGuard(canary) };
+  }
+}
