@@ -37,7 +37,7 @@ export type SearchIndexDeclaration = z.infer<typeof searchIndexSchema>;
 
 /** Reads every declaration of `schema/collections/`. Throws `INTERNAL` naming the file that is wrong. */
 export async function readDeclarations(plane: Plane): Promise<readonly CollectionDeclaration[]> {
-  const names = (await readdir(declarationFolder)).filter((name) => name.endsWith(".json")).sort();
+  const names = (await readdir(declarationFolder)).filter((name) => name.endsWith(".json")).toSorted();
   const all = await Promise.all(names.map(readDeclaration));
   return all.filter((declaration) => declaration.plane === plane);
 }

@@ -56,7 +56,7 @@ export class ScopedConversationStore implements ConversationStore {
   async latest(id: ConversationId, limit: number): Promise<readonly MessageRow[]> {
     if (limit < 1) return [];
     const rows = await this.parts.read("messages").find(this.#messagesOf(id), { sort: { ordinal: -1 }, limit });
-    return rows.map((row) => toMessageRow(this.parts.scope, row)).reverse();
+    return rows.map((row) => toMessageRow(this.parts.scope, row)).toReversed();
   }
 
   /** Oldest first. */

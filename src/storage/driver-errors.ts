@@ -17,6 +17,9 @@ const passingCodes: ReadonlySet<number> = new Set([
 ]);
 const duplicateKey = 11_000;
 
+/** Classes of the driver's connection pool that it does not export. */
+const unexportedClasses: ReadonlySet<string> = new Set(["MongoWaitQueueTimeoutError", "MongoPoolClosedError"]);
+
 const classesOfAbsence = [
   MongoNetworkError,
   MongoServerSelectionError,
@@ -58,7 +61,7 @@ export function isUnknownCommit(error: unknown): boolean {
 }
 
 function isPassing(error: MongoError): boolean {
-  if (error.name === "MongoWaitQueueTimeoutError") return true;
+  if (unexportedClasses.has(error.name)) return true;
   if (error.hasErrorLabel("RetryableWriteError") || isTransient(error) || isUnknownCommit(error)) return true;
   return error instanceof MongoServerError && typeof error.code === "number" && passingCodes.has(error.code);
 }
