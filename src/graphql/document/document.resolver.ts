@@ -55,6 +55,7 @@ export class DocumentResolver {
   }
 
   @Subscription(() => IngestionEventType, {
+    nullable: true,
     description: "A document's processing, from its present state until it is `READY` or `FAILED`.",
     subscribe: ({ args, context }: { args: { documentId?: unknown }; context: RequestContext }) => watchIngestion(args.documentId, context),
   })

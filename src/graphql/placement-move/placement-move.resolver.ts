@@ -32,6 +32,7 @@ export class PlacementMoveResolver {
   }
 
   @Subscription(() => PlacementMoveEventType, {
+    nullable: true,
     name: "placementMove",
     description: "A move's progress, from its present phase until it is `DONE` or `FAILED`. For operators.",
     subscribe: ({ args, context }: { args: { id?: unknown }; context: RequestContext }) => watchMove(args.id, context),

@@ -1,0 +1,111 @@
+import { ApolloServer, type ApolloServerPlugin, type GraphQLRequestContext, type GraphQLRequestListener } from "@apollo/server";
+import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginUsageReportingDisabled } from "@apollo/server/plugin/disabled";
+import { ApolloServerPluginLandingPageLocalDefault, ApolloServerPluginLandingPageProductionDefault } from "@apollo/server/plugin/landingPage/default";
+import { GraphQLError, type GraphQLFormattedError, type GraphQLSchema } from "graphql";
+import { badUserInput } from "../kernel/errors.js";
+import type { Telemetry } from "../kernel/telemetry.js";
+import { maskError, maskRequestError, meantError } from "../graphql/mask-errors.js";
+import { queryLimits, structuralLimits } from "../graphql/query-limits.js";
+import type { RequestContext } from "../graphql/request-context.js";
+import { toHttpError } from "./http-error.js";
+import type { OperationGate, RequestsAdmitted } from "./operation-gate.js";
+
+export interface ApolloParts {
+  readonly schema: GraphQLSchema;
+  readonly gate: OperationGate;
+  readonly telemetry: Telemetry;
+  readonly production: boolean;
+  /** Shown in Sandbox in development. */
+  readonly firstQuery?: string;
+}
+
+export function makeApolloServer({ schema, gate, telemetry, production, firstQuery }: ApolloParts): ApolloServer<RequestContext> {
+  const log = (level: "debug" | "info" | "warn" | "error") => (message: unknown) => telemetry.log(level, String(message));
+  return new ApolloServer<RequestContext>({
+    schema,
+    // Left on: whether a caller may introspect is decided by whether they are let in at all.
+    introspection: true,
+    csrfPrevention: true,
+    persistedQueries: false,
+    includeStacktraceInErrorResponses: false,
+    hideSchemaDetailsFromClientErrors: true,
+    stopOnTerminationSignals: false,
+    parseOptions: { maxTokens: queryLimits.tokensMax },
+    maxRecursiveSelections: queryLimits.selectionsMax,
+    validationRules: [structuralLimits],
+    formatError,
+    logger: { debug: log("debug"), info: log("debug"), warn: log("warn"), error: log("error") },
+    plugins: [
+      // Halves the work of a request; no response here may be cached by anyone anyway.
+      ApolloServerPluginCacheControlDisabled(),
+      // An APOLLO_KEY in the environment would send tenants' operations to a third party.
+      ApolloServerPluginUsageReportingDisabled(),
+      landingPage(production, firstQuery),
+      gatePlugin(gate, telemetry),
+    ],
+  });
+}
+
+function landingPage(production: boolean, firstQuery: string | undefined): ApolloServerPlugin<RequestContext> {
+  if (production) return ApolloServerPluginLandingPageProductionDefault({ footer: false });
+  return ApolloServerPluginLandingPageLocalDefault({
+    footer: false,
+    headers: { Authorization: "Bearer <paste a token here>" },
+    embed: { runTelemetry: false, endpointIsEditable: false },
+    ...(firstQuery === undefined ? {} : { document: firstQuery }),
+  });
+}
+
+/** Apollo wraps graphql-js's errors about documents in its own class with a code; those are the caller's to read. */
+function formatError(formatted: GraphQLFormattedError, error: unknown): GraphQLFormattedError {
+  if (error instanceof GraphQLError && meantError(error) === undefined) {
+    const code = error.extensions.code;
+    if (code === "GRAPHQL_PARSE_FAILED" || code === "GRAPHQL_VALIDATION_FAILED") return maskRequestError(error);
+  }
+  return maskError(error, formatted);
+}
+
+/** One listener for all requests: it keeps no state, so none is made for each. */
+function gatePlugin(gate: OperationGate, telemetry: Telemetry): ApolloServerPlugin<RequestContext> {
+  const listener: GraphQLRequestListener<RequestContext> = {
+    async didResolveOperation({ document, operation, request, contextValue, response }) {
+      try {
+        if (operation === undefined) return;
+        // Apollo would run a subscription once, as if it were a query, past the guard on `subscribe`.
+        if (operation.operation === "subscription") throw badUserInput("operation", "a subscription over plain HTTP", "WebSocket, or POST with Accept: text/event-stream");
+        const admitted = await gate.admit(document, operation, request.variables ?? {}, contextValue);
+        if (admitted !== undefined) setRateLimitHeaders(response.http.headers, admitted);
+      } catch (error) {
+        throw toHttpError(error);
+      }
+    },
+    async didEncounterErrors({ errors, contextValue }) {
+      for (const error of errors) logUnexpected(error, contextValue, telemetry);
+    },
+    async willSendResponse({ response, contextValue }) {
+      if (response.body.kind === "single") nameRequest(response.body.singleResult.errors, contextValue);
+    },
+  };
+  return { requestDidStart: (_request: GraphQLRequestContext<RequestContext>) => Promise.resolve(listener) };
+}
+
+function setRateLimitHeaders(headers: Map<string, string>, { limit, remaining, resetsAt }: RequestsAdmitted): void {
+  headers.set("ratelimit-limit", String(limit));
+  headers.set("ratelimit-remaining", String(remaining));
+  headers.set("ratelimit-reset", String(Math.max(0, Math.ceil((resetsAt.getTime() - Date.now()) / 1_000))));
+}
+
+/** What callers see as INTERNAL is told in full here. Messages of unexpected errors are ours or a library's, not a user's text. */
+export function logUnexpected(error: GraphQLError, context: Pick<RequestContext, "requestId">, telemetry: Telemetry): void {
+  const masked = maskError(error).extensions?.code;
+  if (masked !== "INTERNAL") return;
+  const cause = meantError(error) ?? error.originalError ?? error;
+  telemetry.log("error", "Unexpected error in a field", { requestId: context.requestId, path: error.path?.join("."), err: cause });
+  telemetry.count("unexpected_errors");
+}
+
+function nameRequest(errors: readonly GraphQLFormattedError[] | undefined, context: Pick<RequestContext, "requestId">): void {
+  for (const error of errors ?? []) {
+    if (error.extensions?.code === "INTERNAL") error.extensions.requestId = context.requestId;
+  }
+}

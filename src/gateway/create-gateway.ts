@@ -1,0 +1,87 @@
+/**
+ * The gateway's face: puts its parts together. Before it: configuration and services, made by the
+ * composition root. After it: the network. It refuses to be made while any field of the schema has
+ * no permission rule.
+ */
+import type { Telemetry } from "../kernel/telemetry.js";
+import { buildGuardedSchema } from "../graphql/build-schema.js";
+import { QueryCosts } from "../graphql/query-cost.js";
+import type { RuleCoverage } from "../graphql/rule-coverage.js";
+import type { Services } from "../graphql/services.js";
+import type { TenantDirectory } from "../tenancy/tenant-directory.js";
+import type { TierPolicies } from "../tenancy/tier-policy.js";
+import { makeApolloServer } from "./apollo-server.js";
+import { Cors } from "./cors.js";
+import { EventStreams } from "./event-stream.js";
+import { GraphqlEndpoint } from "./graphql-endpoint.js";
+import { Health, type MetricsSource } from "./health.js";
+import { HttpServer } from "./http-server.js";
+import { OfflineIde } from "./offline-ide.js";
+import { RequestOpener } from "./open-request.js";
+import { OperationGate, type RequestAdmission } from "./operation-gate.js";
+import { StreamedOperations } from "./streamed-operation.js";
+import { TokenVerifier, type KeySource, type TokenRules } from "./token-verifier.js";
+import { WebSockets } from "./web-sockets.js";
+
+export interface GatewayParts {
+  readonly production: boolean;
+  readonly corsOrigins: readonly string[];
+  readonly tokens: TokenRules;
+  readonly keys: KeySource;
+  readonly services: Services;
+  readonly admission: RequestAdmission;
+  readonly directory: TenantDirectory;
+  readonly policies: TierPolicies;
+  readonly telemetry: Telemetry;
+  readonly metrics: MetricsSource;
+  /** Rejects while the server cannot serve. Asked by `/health/ready`. */
+  readonly assertReady: () => Promise<void>;
+  /** Preloaded in Sandbox and in the offline page, in development. */
+  readonly firstQuery?: string;
+  /** The one deadline of a request. Tests shorten it. */
+  readonly requestDeadlineMs?: number;
+}
+
+export interface Gateway {
+  /** What is to be printed at start. */
+  readonly coverage: RuleCoverage;
+  /** Rejects when the address is taken. Port 0 takes a free one. */
+  listen(host: string, port: number): Promise<{ readonly url: string }>;
+  /** Ends running requests, at most 10 s long, and closes. */
+  drain(): Promise<void>;
+}
+
+/** A person waits no longer, and every model call of the products in view fits. */
+const requestDeadlineMsDefault = 30_000;
+
+/** Throws `INTERNAL` when a field has no permission rule. */
+export async function createGateway(parts: GatewayParts): Promise<Gateway> {
+  const { production, services, telemetry, firstQuery } = parts;
+  const requestDeadlineMs = parts.requestDeadlineMs ?? requestDeadlineMsDefault;
+  const preloaded = production || firstQuery === undefined ? {} : { firstQuery };
+  const { schema, coverage } = buildGuardedSchema();
+  const gate = new OperationGate(new QueryCosts(schema), parts.admission);
+  const verifier = new TokenVerifier(parts.tokens, parts.keys, telemetry);
+  const opener = new RequestOpener(services, parts.directory, parts.policies, telemetry);
+  const apollo = makeApolloServer({ schema, gate, telemetry, production, ...preloaded });
+  await apollo.start();
+  const operations = new StreamedOperations({ schema, opener, gate, telemetry, requestDeadlineMs });
+  const server = new HttpServer({
+    graphql: new GraphqlEndpoint({ apollo, verifier, opener, production, requestDeadlineMs }),
+    events: new EventStreams(operations, verifier),
+    sockets: new WebSockets(operations, verifier, telemetry),
+    streams: operations,
+    ide: new OfflineIde(preloaded.firstQuery),
+    health: new Health(parts.assertReady, parts.metrics, verifier),
+    cors: new Cors(parts.corsOrigins),
+    telemetry,
+  });
+  return {
+    coverage,
+    listen: (host, port) => server.listen(host, port),
+    async drain() {
+      await server.drain();
+      await apollo.stop();
+    },
+  };
+}

@@ -1,0 +1,74 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { GraphQLError } from "graphql";
+import { createHandler, type Handler, type Response } from "graphql-sse";
+import { badUserInput } from "../kernel/errors.js";
+import { maskRequestError } from "../graphql/mask-errors.js";
+import { authenticate } from "./authenticate.js";
+import { toHttpAnswer } from "./http-error.js";
+import { parseJson, readBody } from "./read-body.js";
+import type { StreamedOperations } from "./streamed-operation.js";
+import type { TokenVerifier } from "./token-verifier.js";
+
+interface Exchange {
+  readonly requestId: string;
+}
+
+/** GraphQL over server-sent events: POST to `/graphql` with `Accept: text/event-stream`, one stream an operation. */
+export class EventStreams {
+  readonly #handler: Handler<IncomingMessage, Exchange>;
+
+  constructor(operations: StreamedOperations, verifier: TokenVerifier) {
+    this.#handler = createHandler<IncomingMessage, Exchange>({
+      // No reserved streams: their token would be a second credential, living in memory and in URLs.
+      authenticate: () => null,
+      async onSubscribe(request, params) {
+        try {
+          const caller = await authenticate(request.raw.headers.authorization, verifier);
+          return await operations.start(await operations.prepare(params, caller));
+        } catch (error) {
+          return refusal(error, request.context.requestId);
+        }
+      },
+    });
+  }
+
+  async serve(request: IncomingMessage, response: ServerResponse, requestId: string): Promise<void> {
+    // A form of another site can send text/plain with a user's cookies, never JSON.
+    if (!/^application\/json\b/i.test(request.headers["content-type"] ?? "")) throw badUserInput("content-type", request.headers["content-type"] ?? "nothing", "application/json");
+    const body = parseJson(await readBody(request));
+    if (typeof body !== "object" || body === null || Array.isArray(body)) throw badUserInput("body", "JSON that is no object", "a JSON object with `query`");
+    const [content, { status, headers }] = await this.#handler({
+      method: "POST",
+      url: request.url ?? "/graphql",
+      headers: { get: (name) => (name === "accept" ? "text/event-stream" : String(request.headers[name] ?? "")) },
+      body: body as Record<string, unknown>,
+      raw: request,
+      context: { requestId },
+    });
+    response.writeHead(status, headers);
+    if (content === null || typeof content === "string") response.end(content ?? undefined);
+    else await pour(content, response);
+  }
+}
+
+function refusal(error: unknown, requestId: string): Response {
+  if (error instanceof GraphQLError) {
+    const masked = maskRequestError(error);
+    return [`${JSON.stringify({ errors: [masked] })}\n`, { status: 400, statusText: "Bad Request", headers: { "content-type": "application/json; charset=utf-8" } }];
+  }
+  const { status, headers, body } = toHttpAnswer(error, requestId);
+  return [body, { status, statusText: "", headers }];
+}
+
+async function pour(events: AsyncGenerator<string, void, undefined>, response: ServerResponse): Promise<void> {
+  // The client's leaving ends the operation, not only its stream.
+  const leave = (): void => void events.return(undefined);
+  response.once("close", leave);
+  for await (const event of events) {
+    if (!response.writable) break;
+    // A client that reads slowly must not make its events pile up here.
+    if (!response.write(event)) await new Promise<void>((resolve) => response.once("drain", resolve).once("close", resolve));
+  }
+  response.off("close", leave);
+  response.end();
+}

@@ -1,0 +1,125 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { HeaderMap, type ApolloServer, type HTTPGraphQLResponse } from "@apollo/server";
+import { getOperationAST, parse } from "graphql";
+import { Deadline } from "../kernel/deadline.js";
+import { unauthenticated } from "../kernel/errors.js";
+import type { RequestId } from "../kernel/ids.js";
+import { isIntrospection, queryLimits } from "../graphql/query-limits.js";
+import type { RequestContext } from "../graphql/request-context.js";
+import { authenticate } from "./authenticate.js";
+import { clientGone } from "./cut-stream.js";
+import { toHttpError } from "./http-error.js";
+import type { RequestOpener } from "./open-request.js";
+import { parseJson, readBody } from "./read-body.js";
+import type { TokenVerifier } from "./token-verifier.js";
+
+export interface EndpointParts {
+  readonly apollo: ApolloServer<RequestContext>;
+  readonly verifier: TokenVerifier;
+  readonly opener: RequestOpener;
+  readonly production: boolean;
+  readonly requestDeadlineMs: number;
+}
+
+/** How long a field may go on after the deadline before the whole request is answered without it. */
+const graceMs = 1_000;
+
+/** POST and GET of `/graphql`. */
+export class GraphqlEndpoint {
+  constructor(private readonly parts: EndpointParts) {}
+
+  async serve(request: IncomingMessage, response: ServerResponse, requestId: RequestId): Promise<void> {
+    const body = request.method === "POST" ? await bodyOf(request) : undefined;
+    const deadline = Deadline.after(this.parts.requestDeadlineMs);
+    response.once("close", () => {
+      if (!response.writableFinished) deadline.abort(clientGone());
+      deadline.dispose();
+    });
+    const answer = await withinDeadline(this.#execute(request, body, requestId, deadline), deadline);
+    await send(answer, request, response);
+  }
+
+  #execute(request: IncomingMessage, body: unknown, requestId: RequestId, deadline: Deadline): Promise<HTTPGraphQLResponse> {
+    const url = request.url ?? "";
+    const query = url.indexOf("?");
+    return this.parts.apollo.executeHTTPGraphQLRequest({
+      httpGraphQLRequest: {
+        method: request.method === "HEAD" ? "GET" : (request.method ?? "GET"),
+        headers: headersOf(request),
+        search: query === -1 ? "" : url.slice(query),
+        body,
+      },
+      context: () => this.#context(request, body, requestId, deadline),
+    });
+  }
+
+  async #context(request: IncomingMessage, body: unknown, requestId: RequestId, deadline: Deadline): Promise<RequestContext> {
+    const { authorization } = request.headers;
+    try {
+      if (authorization === undefined) return this.#anonymous(body, requestId, deadline);
+      const caller = await authenticate(authorization, this.parts.verifier);
+      return await this.parts.opener.open(caller, requestId, deadline);
+    } catch (error) {
+      throw toHttpError(error);
+    }
+  }
+
+  #anonymous(body: unknown, requestId: RequestId, deadline: Deadline): RequestContext {
+    if (this.parts.production || !asksOnlyForSchema(body)) throw unauthenticated();
+    return this.parts.opener.openAnonymous(requestId, deadline);
+  }
+}
+
+async function bodyOf(request: IncomingMessage): Promise<unknown> {
+  const text = await readBody(request);
+  // Other types are left unparsed: Apollo's CSRF prevention refuses those that need no preflight.
+  return /^application\/json\b/i.test(request.headers["content-type"] ?? "") ? parseJson(text) : {};
+}
+
+/** Whether a request holds introspection and nothing else; anything unclear is not. */
+function asksOnlyForSchema(body: unknown): boolean {
+  if (typeof body !== "object" || body === null) return false;
+  const { query, operationName } = body as { query?: unknown; operationName?: unknown };
+  if (typeof query !== "string") return false;
+  try {
+    const document = parse(query, { maxTokens: queryLimits.tokensMax, noLocation: true });
+    const operation = getOperationAST(document, typeof operationName === "string" ? operationName : undefined);
+    return operation !== null && operation !== undefined && isIntrospection(document, operation);
+  } catch {
+    // A document that cannot be parsed needs a token to be told why.
+    return false;
+  }
+}
+
+function headersOf(request: IncomingMessage): HeaderMap {
+  const headers = new HeaderMap();
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value !== undefined) headers.set(name, typeof value === "string" ? value : value.join(", "));
+  }
+  return headers;
+}
+
+/** A resolver that ignores the deadline must not hold its caller's socket open for ever. */
+function withinDeadline<T>(work: Promise<T>, deadline: Deadline): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => {
+      setTimeout(() => reject(deadline.signal.reason), graceMs).unref();
+    };
+    deadline.signal.addEventListener("abort", giveUp, { once: true });
+    work.then(resolve, reject).finally(() => deadline.signal.removeEventListener("abort", giveUp));
+  });
+}
+
+async function send(answer: HTTPGraphQLResponse, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (response.destroyed) return;
+  // Whatever stands between must never show one caller's answer to another.
+  response.setHeader("cache-control", "no-store");
+  for (const [name, value] of answer.headers) response.setHeader(name, value);
+  response.statusCode = answer.status ?? 200;
+  if (answer.body.kind === "complete") {
+    response.end(request.method === "HEAD" ? undefined : answer.body.string);
+    return;
+  }
+  for await (const chunk of answer.body.asyncIterator) response.write(chunk);
+  response.end();
+}

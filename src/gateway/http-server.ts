@@ -1,0 +1,149 @@
+/**
+ * HTTP: from bytes to the GraphQL layer and back. Before it: the network. After it: Apollo for
+ * queries, `streamed-operation.ts` for subscriptions; each calls `authenticate.ts` and then
+ * `open-request.ts`. A small adapter over node:http, since the express integration costs a third of
+ * the throughput.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { once } from "node:events";
+import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { newId, type RequestId } from "../kernel/ids.js";
+import type { Telemetry } from "../kernel/telemetry.js";
+import { meantError } from "../graphql/mask-errors.js";
+import type { Cors } from "./cors.js";
+import type { EventStreams } from "./event-stream.js";
+import type { GraphqlEndpoint } from "./graphql-endpoint.js";
+import type { Health } from "./health.js";
+import { toHttpAnswer } from "./http-error.js";
+import type { OfflineIde } from "./offline-ide.js";
+import type { StreamedOperations } from "./streamed-operation.js";
+import type { WebSockets } from "./web-sockets.js";
+
+export interface HttpParts {
+  readonly graphql: GraphqlEndpoint;
+  readonly events: EventStreams;
+  readonly sockets: WebSockets;
+  readonly streams: StreamedOperations;
+  readonly ide: OfflineIde;
+  readonly health: Health;
+  readonly cors: Cors;
+  readonly telemetry: Telemetry;
+}
+
+/** How long running requests may take to end after the server has stopped to accept. */
+const drainMsMax = 10_000;
+
+export class HttpServer {
+  readonly #server: Server;
+  #draining = false;
+
+  constructor(private readonly parts: HttpParts) {
+    this.#server = createServer((request, response) => void this.#answer(request, response));
+    this.#server.on("upgrade", (request, socket, head: Buffer) => this.#upgrade(request, socket, head));
+    // A slow sender holds a socket and no more than that: 10 s for the head, 15 s for all of it.
+    this.#server.headersTimeout = 10_000;
+    this.#server.requestTimeout = 15_000;
+    // Longer than the 60 s of common load balancers, so that they close idle connections and not we under their next request.
+    this.#server.keepAliveTimeout = 65_000;
+  }
+
+  /** Rejects with Node's own error when the address is taken. */
+  async listen(host: string, port: number): Promise<{ readonly url: string }> {
+    this.#server.listen(port, host);
+    await once(this.#server, "listening");
+    const address = this.#server.address();
+    const boundPort = typeof address === "object" && address !== null ? address.port : port;
+    return { url: `http://${host.includes(":") ? `[${host}]` : host}:${boundPort}` };
+  }
+
+  /** Readiness fails first; then nothing new is accepted, running requests end, and what is left after 10 s is cut. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    this.parts.health.startDraining();
+    if (!this.#server.listening) return;
+    const closed = once(this.#server, "close");
+    this.#server.close();
+    this.#server.closeIdleConnections();
+    this.parts.sockets.close();
+    this.parts.streams.endAll();
+    const cut = new AbortController();
+    await Promise.race([closed, sleep(drainMsMax, undefined, { signal: cut.signal }).catch(() => undefined)]);
+    cut.abort();
+    this.parts.sockets.terminate();
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const startedAt = performance.now();
+    const requestId = newId<RequestId>("request");
+    response.setHeader("x-request-id", requestId);
+    response.setHeader("x-content-type-options", "nosniff");
+    if (this.#draining) response.setHeader("connection", "close");
+    response.once("close", () => this.#tell(request, response, requestId, performance.now() - startedAt));
+    try {
+      await this.#route(request, response, requestId);
+    } catch (error) {
+      this.#fail(error, response, requestId);
+    }
+  }
+
+  async #route(request: IncomingMessage, response: ServerResponse, requestId: RequestId): Promise<void> {
+    const { parts } = this;
+    const path = pathOf(request);
+    const method = request.method ?? "GET";
+    if (path === "/graphql") {
+      parts.cors.apply(request, response);
+      if (method === "OPTIONS") return parts.cors.answerPreflight(request, response);
+      if (method === "POST" && request.headers.accept === "text/event-stream") return parts.events.serve(request, response, requestId);
+      if (method === "POST" || method === "GET" || method === "HEAD") return parts.graphql.serve(request, response, requestId);
+      return void response.writeHead(405, { allow: "GET, POST, OPTIONS" }).end();
+    }
+    if (method !== "GET" && method !== "HEAD") return this.#notFound(response);
+    if (path === "/") return void response.writeHead(302, { location: "/graphql" }).end();
+    if (path === "/ide" || path.startsWith("/ide/")) return (await parts.ide.serve(path, request, response)) ? undefined : this.#notFound(response);
+    if (!(await parts.health.serve(path, request, response))) this.#notFound(response);
+  }
+
+  #notFound(response: ServerResponse): void {
+    response.writeHead(404, { "content-type": "text/plain; charset=utf-8" }).end("Not found\n");
+  }
+
+  #fail(error: unknown, response: ServerResponse, requestId: RequestId): void {
+    const meant = meantError(error);
+    if (meant === undefined || meant.code === "INTERNAL") this.parts.telemetry.log("error", "Unexpected error in the gateway", { requestId, err: meant ?? error });
+    if (response.headersSent || response.destroyed) return void response.destroy();
+    const { status, headers, body } = toHttpAnswer(error, requestId);
+    // The rest of a refused body may still be on its way: the connection cannot carry another request.
+    if (status === 413) response.setHeader("connection", "close");
+    response.writeHead(status, headers).end(body);
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on("error", (error: Error) => this.parts.telemetry.log("debug", "A socket failed while being upgraded", { err: error }));
+    const status = this.#draining ? "503 Service Unavailable" : pathOf(request) !== "/graphql" ? "404 Not Found" : this.parts.cors.allowsSocket(request) ? undefined : "403 Forbidden";
+    if (status === undefined) this.parts.sockets.upgrade(request, socket, head);
+    else socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
+  }
+
+  #tell(request: IncomingMessage, response: ServerResponse, requestId: RequestId, ms: number): void {
+    const route = routeOf(pathOf(request));
+    const status = response.writableFinished ? String(response.statusCode) : "aborted";
+    this.parts.telemetry.count("http_requests", { route, status });
+    this.parts.telemetry.observe("http_request_ms", ms, { route });
+    this.parts.telemetry.log(route === "graphql" ? "info" : "debug", "request", { requestId, method: request.method, route, status, ms: Math.round(ms * 10) / 10 });
+  }
+}
+
+function pathOf(request: IncomingMessage): string {
+  const url = request.url ?? "/";
+  const query = url.indexOf("?");
+  return query === -1 ? url : url.slice(0, query);
+}
+
+/** A label of few values: whole paths would make a time series for each probe of a scanner. */
+function routeOf(path: string): string {
+  if (path === "/graphql") return "graphql";
+  return path.startsWith("/ide") ? "ide" : path.startsWith("/health/") ? "health" : path === "/metrics" ? "metrics" : "other";
+}

@@ -1,0 +1,48 @@
+import type { DocumentNode, OperationDefinitionNode } from "graphql";
+import type { Refusal } from "../kernel/refusal.js";
+import { BulkheadError } from "../kernel/errors.js";
+import type { QueryCosts } from "../graphql/query-cost.js";
+import { countRootFields } from "../graphql/query-limits.js";
+import type { RequestContext } from "../graphql/request-context.js";
+import type { TenantContext } from "../tenancy/tenant-context.js";
+
+export interface RequestsAdmitted {
+  readonly kind: "ADMITTED";
+  readonly limit: number;
+  readonly remaining: number;
+  readonly resetsAt: Date;
+}
+
+/** Takes the priced requests of one document from the tenant's minute: all of them or none. */
+export interface RequestAdmission {
+  admitRequests(context: TenantContext, price: number): Promise<RequestsAdmitted | Refusal>;
+}
+
+/** The last checks before execution, the same for every transport: what the operation costs, and whether the tenant may ask now. */
+export class OperationGate {
+  /** A root field's price does not depend on variables, so it is counted once a document. */
+  readonly #prices = new WeakMap<OperationDefinitionNode, number>();
+
+  constructor(
+    private readonly costs: QueryCosts,
+    private readonly admission: RequestAdmission,
+  ) {}
+
+  /** Throws `QUERY_TOO_COMPLEX` or `RATE_LIMITED`. Operators are not limited: they have no tenant to charge. */
+  async admit(document: DocumentNode, operation: OperationDefinitionNode, variables: Readonly<Record<string, unknown>>, context: RequestContext): Promise<RequestsAdmitted | undefined> {
+    this.costs.check(document, operation, variables);
+    if (context.kind !== "TENANT") return undefined;
+    const admitted = await this.admission.admitRequests(context.tenant, this.#priceOf(document, operation));
+    if (admitted.kind === "ADMITTED") return admitted;
+    const { code, message, retryAfterMs, limit } = admitted;
+    throw new BulkheadError(code, message, { ...(retryAfterMs === undefined ? {} : { retryAfterMs }), ...(limit === undefined ? {} : { limit }) });
+  }
+
+  #priceOf(document: DocumentNode, operation: OperationDefinitionNode): number {
+    const known = this.#prices.get(operation);
+    if (known !== undefined) return known;
+    const price = countRootFields(document, operation);
+    this.#prices.set(operation, price);
+    return price;
+  }
+}

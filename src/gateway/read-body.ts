@@ -1,0 +1,50 @@
+import { isUtf8 } from "node:buffer";
+import type { IncomingMessage } from "node:http";
+import { BulkheadError, badUserInput } from "../kernel/errors.js";
+
+/** A GraphQL document with variables. Files have their own way in. */
+export const bodyBytesMax = 1_048_576;
+
+/** A sender that is only a little over is heard to the end, since many clients read no answer before. Beyond this the line is cut. */
+const discardBytesMax = 16 * bodyBytesMax;
+
+export class BodyTooLarge extends BulkheadError {
+  constructor(got: string) {
+    super("BAD_USER_INPUT", `Body: got ${got}, expected at most ${bodyBytesMax} bytes`, { field: "body", got, expected: `at most ${bodyBytesMax} bytes` });
+  }
+
+  override get httpStatus(): number {
+    return 413;
+  }
+}
+
+/** The body as text. Throws `BodyTooLarge` (413), or `BAD_USER_INPUT` when it is not UTF-8 or the sender went away. */
+export async function readBody(request: IncomingMessage): Promise<string> {
+  const declared = Number(request.headers["content-length"] ?? 0);
+  if (declared > discardBytesMax) throw new BodyTooLarge(`${declared} bytes`);
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes <= bodyBytesMax) chunks.push(chunk);
+      else chunks.length = 0;
+      if (bytes > discardBytesMax) break;
+    }
+  } catch {
+    throw badUserInput("body", `${bytes} bytes and then a broken connection`, "the whole body");
+  }
+  if (bytes > bodyBytesMax) throw new BodyTooLarge(`${bytes} bytes`);
+  const body = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+  if (!isUtf8(body)) throw badUserInput("body", "bytes that are not UTF-8", "JSON in UTF-8");
+  return body.toString("utf8");
+}
+
+/** Throws `BAD_USER_INPUT`. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw badUserInput("body", "text that is not JSON", "a JSON object with `query`");
+  }
+}

@@ -1,0 +1,119 @@
+import { execute, getOperationAST, GraphQLError, parse, specifiedRules, subscribe, validate, type DocumentNode, type ExecutionArgs, type ExecutionResult, type GraphQLSchema, type OperationDefinitionNode } from "graphql";
+import { Deadline } from "../kernel/deadline.js";
+import { BulkheadError, badUserInput, serviceUnavailable, unauthenticated } from "../kernel/errors.js";
+import { newId, type RequestId } from "../kernel/ids.js";
+import type { Telemetry } from "../kernel/telemetry.js";
+import { queryLimits, structuralLimits } from "../graphql/query-limits.js";
+import type { RequestContext } from "../graphql/request-context.js";
+import type { VerifiedCaller } from "../tenancy/verified-caller.js";
+import { logUnexpected } from "./apollo-server.js";
+import { CutStream, maskResult } from "./cut-stream.js";
+import type { RequestOpener } from "./open-request.js";
+import type { OperationGate } from "./operation-gate.js";
+
+export interface StreamParts {
+  readonly schema: GraphQLSchema;
+  readonly opener: RequestOpener;
+  readonly gate: OperationGate;
+  readonly telemetry: Telemetry;
+  readonly requestDeadlineMs: number;
+}
+
+/** What a transport received. Nothing of it is trusted to have a type. */
+export interface StreamRequest {
+  readonly query: unknown;
+  readonly operationName?: unknown;
+  readonly variables?: unknown;
+}
+
+export interface PreparedOperation extends ExecutionArgs {
+  readonly contextValue: RequestContext;
+  readonly caller: VerifiedCaller;
+}
+
+/** A stream's life ends with its token; a day at most, for timers of 32 bits and for tokens that never end. */
+const streamMsMax = 24 * 60 * 60 * 1_000;
+
+/** Well under the second within which a suspension must reach every server, given the directory's own half second. */
+const suspensionCheckMs = 400;
+
+/** Errors of one bad document: the first few tell enough. */
+const validationErrorsMax = 20;
+
+/**
+ * Operations over WebSocket and server-sent events. Their libraries run graphql-js directly, past
+ * Apollo's limits, plugins and masking; here each of these is applied again, in the same order.
+ */
+export class StreamedOperations {
+  readonly #running = new Set<RequestContext>();
+
+  constructor(private readonly parts: StreamParts) {}
+
+  /** Everything before execution. Throws what the caller did wrong or may not do. */
+  async prepare(request: StreamRequest, caller: VerifiedCaller): Promise<PreparedOperation> {
+    const { schema, opener, gate } = this.parts;
+    const { document, operation, variables } = this.#parse(request);
+    const requestId = newId<RequestId>("request");
+    const deadline = Deadline.after(operation.operation === "subscription" ? streamMs(caller) : this.parts.requestDeadlineMs);
+    try {
+      const contextValue = await opener.open(caller, requestId, deadline);
+      await gate.admit(document, operation, variables, contextValue);
+      return { schema, document, operationName: operation.name?.value ?? null, variableValues: variables, contextValue, caller };
+    } catch (error) {
+      deadline.dispose();
+      throw error;
+    }
+  }
+
+  /** Runs a prepared operation. Its stream ends when the token expires, the tenant is suspended, or the client goes. */
+  async start(args: PreparedOperation): Promise<CutStream | ExecutionResult> {
+    const context = args.contextValue;
+    const report = (error: GraphQLError): void => logUnexpected(error, context, this.parts.telemetry);
+    const operation = getOperationAST(args.document, args.operationName);
+    const result = operation?.operation === "subscription" ? await subscribe(args) : await execute(args);
+    if (Symbol.asyncIterator in result) {
+      const watch = this.#watchSuspension(args.caller, context);
+      this.#running.add(context);
+      return new CutStream(result, context, report, () => {
+        clearInterval(watch);
+        this.#running.delete(context);
+      });
+    }
+    context.deadline.dispose();
+    return maskResult(result, context, report);
+  }
+
+  /** When the server drains: streams have no end of their own to wait for. */
+  endAll(): void {
+    for (const context of this.#running) context.deadline.abort(serviceUnavailable("The server is stopping"));
+  }
+
+  #parse(request: StreamRequest): { document: DocumentNode; operation: OperationDefinitionNode; variables: Record<string, unknown> } {
+    if (typeof request.query !== "string") throw badUserInput("query", "no text", "a GraphQL document");
+    const document = parse(request.query, { maxTokens: queryLimits.tokensMax });
+    const errors = validate(this.parts.schema, document, specifiedRules, { hideSuggestions: true, maxErrors: validationErrorsMax });
+    const invalid = errors[0] ?? validate(this.parts.schema, document, [structuralLimits])[0];
+    if (invalid !== undefined) throw invalid;
+    const operation = getOperationAST(document, typeof request.operationName === "string" ? request.operationName : undefined);
+    if (!operation) throw badUserInput("operationName", "no operation of that name", "the name of one operation of the document");
+    const variables = request.variables ?? {};
+    if (typeof variables !== "object" || Array.isArray(variables)) throw badUserInput("variables", "no object", "an object");
+    return { document, operation, variables: variables as Record<string, unknown> };
+  }
+
+  #watchSuspension(caller: VerifiedCaller, context: RequestContext): NodeJS.Timeout {
+    const check = async (): Promise<void> => {
+      try {
+        await this.parts.opener.assertStillServed(caller, context.requestId);
+      } catch (error) {
+        // Fails closed: a stream whose tenant cannot be looked up is cut as well, and its client told to come again.
+        context.deadline.abort(error instanceof BulkheadError ? error : unauthenticated());
+      }
+    };
+    return setInterval(() => void check(), suspensionCheckMs).unref();
+  }
+}
+
+function streamMs(caller: VerifiedCaller): number {
+  return Math.max(0, Math.min(streamMsMax, caller.expiresAt * 1_000 - Date.now()));
+}

@@ -1,0 +1,114 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { GraphQLError, type ExecutionArgs } from "graphql";
+import { type Extra, useServer } from "graphql-ws/use/ws";
+import { WebSocketServer, type WebSocket } from "ws";
+import { internal, queryTooComplex, unauthenticated } from "../kernel/errors.js";
+import type { Telemetry } from "../kernel/telemetry.js";
+import { maskError, maskRequestError, meantError } from "../graphql/mask-errors.js";
+import type { VerifiedCaller } from "../tenancy/verified-caller.js";
+import { authenticate } from "./authenticate.js";
+import { toGraphQLError } from "./cut-stream.js";
+import { bodyBytesMax } from "./read-body.js";
+import type { PreparedOperation, StreamedOperations } from "./streamed-operation.js";
+import type { TokenVerifier } from "./token-verifier.js";
+
+/** Each costs about 50 KB and a descriptor. */
+const socketsMax = 5_000;
+
+/** Operations at once on one socket: more is a client that forgot to end them. */
+const operationsPerSocketMax = 50;
+
+/** Close codes of the protocol: not authenticated, and not allowed. */
+const closeUnauthorized = 4401;
+const closeForbidden = 4403;
+
+/** Longest delay a timer takes: 2^31 − 1 ms. */
+const timerMsMax = 2_147_000_000;
+
+/** Lets the streams of an expired token say why they end before their socket closes. */
+const afterStreamsMs = 100;
+
+/** GraphQL over WebSocket at `/graphql`, with the token in `connection_init`. */
+export class WebSockets {
+  readonly #server = new WebSocketServer({ noServer: true, maxPayload: bodyBytesMax, perMessageDeflate: false });
+  readonly #callers = new WeakMap<WebSocket, VerifiedCaller>();
+
+  constructor(operations: StreamedOperations, verifier: TokenVerifier, telemetry: Telemetry) {
+    useServer<Record<string, unknown>>(
+      {
+        onConnect: async ({ connectionParams, extra }) => {
+          try {
+            this.#callers.set(extra.socket, await authenticate(tokenOf(connectionParams), verifier));
+            this.#closeAtExpiry(extra);
+            return true;
+          } catch (error) {
+            const meant = meantError(error) ?? internal("Unexpected error", error);
+            extra.socket.close(meant.httpStatus === 401 ? closeUnauthorized : closeForbidden, meant.code);
+            return false;
+          }
+        },
+        onSubscribe: async ({ extra, subscriptions }, _id, payload) => {
+          try {
+            const running = Object.keys(subscriptions).length;
+            if (running > operationsPerSocketMax) throw queryTooComplex(`${running} operations on one connection`, `at most ${operationsPerSocketMax}`);
+            return await operations.prepare(payload, this.#callerOf(extra));
+          } catch (error) {
+            return [maskedError(error, telemetry)];
+          }
+        },
+        // The library hands back the very object that `onSubscribe` returned.
+        execute: (args: ExecutionArgs) => operations.start(args as PreparedOperation),
+        subscribe: (args: ExecutionArgs) => operations.start(args as PreparedOperation),
+        isProd: true,
+      },
+      this.#server,
+    );
+  }
+
+  /** Takes over a socket that asked to be upgraded. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (this.#server.clients.size >= socketsMax) {
+      socket.end("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\r\n");
+      return;
+    }
+    this.#server.handleUpgrade(request, socket, head, (client) => this.#server.emit("connection", client, request));
+  }
+
+  /** Tells clients to come again elsewhere. Their operations end as when a client goes. */
+  close(): void {
+    for (const client of this.#server.clients) client.close(1001, "Going away");
+    this.#server.close();
+  }
+
+  terminate(): void {
+    for (const client of this.#server.clients) client.terminate();
+  }
+
+  /** An open socket must not outlive its token, even when nothing runs on it. */
+  #closeAtExpiry({ socket }: Extra): void {
+    const leftMs = this.#callerOf({ socket }).expiresAt * 1_000 - Date.now();
+    const timer = setTimeout(() => socket.close(closeUnauthorized, "UNAUTHENTICATED"), Math.max(0, Math.min(leftMs, timerMsMax)) + afterStreamsMs).unref();
+    socket.once("close", () => clearTimeout(timer));
+  }
+
+  #callerOf({ socket }: Pick<Extra, "socket">): VerifiedCaller {
+    const caller = this.#callers.get(socket);
+    if (caller === undefined) throw unauthenticated();
+    return caller;
+  }
+}
+
+/** `authorization: "Bearer …"` as HTTP has it, or the bare `token`. */
+function tokenOf(parameters: Readonly<Record<string, unknown>> | undefined): string | undefined {
+  const header = parameters?.authorization ?? parameters?.Authorization;
+  if (typeof header === "string") return header;
+  return typeof parameters?.token === "string" ? `Bearer ${parameters.token}` : undefined;
+}
+
+function maskedError(error: unknown, telemetry: Telemetry): GraphQLError {
+  const meant = meantError(error);
+  if (error instanceof GraphQLError && meant === undefined) return toGraphQLError(maskRequestError(error));
+  if (meant === undefined || meant.code === "INTERNAL") telemetry.log("error", "Unexpected error before an operation", { err: meant ?? error });
+  return toGraphQLError(maskError(error));
+}

@@ -1,0 +1,119 @@
+import { GraphQLError, Kind, type ASTVisitor, type DocumentNode, type OperationDefinitionNode, type SelectionSetNode, type ValidationContext } from "graphql";
+import { queryTooComplex } from "../kernel/errors.js";
+
+/** What one document may ask, whoever sends it. The longest operation in `schema/operations/` needs a tenth of each. */
+export const queryLimits = Object.freeze({
+  /** Lexical tokens. Parsing stops there, so a document of any size costs at most this much to refuse. */
+  tokensMax: 2_000,
+  depthMax: 12,
+  /** Tools introspect with 15 levels of `ofType`. */
+  introspectionDepthMax: 20,
+  /** Aliased fields, `__typename` among them: alias probes use it because it is free elsewhere. */
+  aliasesMax: 30,
+  rootFieldsMax: 30,
+  /** Fields with fragments expanded; a fragment bomb doubles with every 12 tokens. */
+  selectionsMax: 2_000,
+  /** Two pages of 100 documents with every field cost 3,500. */
+  costMax: 5_000,
+});
+
+interface Measure {
+  readonly depth: number;
+  readonly aliases: number;
+  readonly selections: number;
+}
+
+const nothing: Measure = Object.freeze({ depth: 0, aliases: 0, selections: 0 });
+
+/**
+ * A validation rule, so that a document is measured once and its verdict cached with it. Fragments
+ * are measured once each: expanding them would do the very work that a bomb wants done.
+ */
+export function structuralLimits(context: ValidationContext): ASTVisitor {
+  return {
+    OperationDefinition(operation) {
+      const measure = measurer(context.getDocument());
+      const { depth, aliases, selections } = measure(operation.selectionSet);
+      const depthMax = isIntrospection(context.getDocument(), operation) ? queryLimits.introspectionDepthMax : queryLimits.depthMax;
+      const rootFields = countRootFields(context.getDocument(), operation);
+      report(context, operation, "levels of fields", depth, depthMax);
+      report(context, operation, "aliases", aliases, queryLimits.aliasesMax);
+      report(context, operation, "fields with fragments expanded", selections, queryLimits.selectionsMax);
+      report(context, operation, "root fields", rootFields, queryLimits.rootFieldsMax);
+      return false;
+    },
+  };
+}
+
+function report(context: ValidationContext, node: OperationDefinitionNode, what: string, got: number, max: number): void {
+  if (got <= max) return;
+  const originalError = queryTooComplex(`${Math.min(got, Number.MAX_SAFE_INTEGER)} ${what}`, `at most ${max}`);
+  context.reportError(new GraphQLError(originalError.message, { nodes: node, originalError }));
+}
+
+function measurer(document: DocumentNode): (set: SelectionSetNode) => Measure {
+  const fragments = fragmentsOf(document);
+  const known = new Map<string, Measure>();
+  const ofFragment = (name: string): Measure => {
+    const measured = known.get(name);
+    if (measured !== undefined) return measured;
+    known.set(name, nothing); // A cycle is another rule's error; here it must only end.
+    const set = fragments.get(name);
+    const measure = set === undefined ? nothing : ofSet(set);
+    known.set(name, measure);
+    return measure;
+  };
+  const ofSet = (set: SelectionSetNode): Measure => {
+    let depth = 0;
+    let aliases = 0;
+    let selections = 0;
+    for (const selection of set.selections) {
+      const isField = selection.kind === Kind.FIELD;
+      const inner = selection.kind === Kind.FRAGMENT_SPREAD ? ofFragment(selection.name.value) : selection.selectionSet ? ofSet(selection.selectionSet) : nothing;
+      depth = Math.max(depth, inner.depth + (isField ? 1 : 0));
+      aliases += inner.aliases + (isField && selection.alias ? 1 : 0);
+      selections += inner.selections + (isField ? 1 : 0);
+    }
+    return { depth, aliases, selections };
+  };
+  return ofSet;
+}
+
+/**
+ * How many root fields an operation runs: what it is charged as requests. Equal response names are
+ * merged by execution and run once; each alias runs on its own. `__typename` alone is still one request.
+ */
+export function countRootFields(document: DocumentNode, operation: OperationDefinitionNode): number {
+  return Math.max(1, rootFieldNames(document, operation).size);
+}
+
+/** Whether every root field is one of introspection's own. */
+export function isIntrospection(document: DocumentNode, operation: OperationDefinitionNode): boolean {
+  return operation.operation === "query" && [...rootFieldNames(document, operation, true).values()].every((name) => name.startsWith("__"));
+}
+
+/** Response name to field name. */
+function rootFieldNames(document: DocumentNode, operation: OperationDefinitionNode, withTypename = false): Map<string, string> {
+  const fragments = fragmentsOf(document);
+  const visited = new Set<string>();
+  const names = new Map<string, string>();
+  const collect = (set: SelectionSetNode): void => {
+    for (const selection of set.selections) {
+      if (selection.kind === Kind.FIELD) {
+        if (withTypename || selection.name.value !== "__typename") names.set(selection.alias?.value ?? selection.name.value, selection.name.value);
+      } else if (selection.kind === Kind.INLINE_FRAGMENT) {
+        collect(selection.selectionSet);
+      } else if (!visited.has(selection.name.value)) {
+        visited.add(selection.name.value);
+        const fragment = fragments.get(selection.name.value);
+        if (fragment !== undefined) collect(fragment);
+      }
+    }
+  };
+  collect(operation.selectionSet);
+  return names;
+}
+
+function fragmentsOf(document: DocumentNode): Map<string, SelectionSetNode> {
+  return new Map(document.definitions.flatMap((node) => (node.kind === Kind.FRAGMENT_DEFINITION ? [[node.name.value, node.selectionSet] as const] : [])));
+}

@@ -1,0 +1,73 @@
+/**
+ * Events into logs and metrics. Everything above speaks to `kernel`'s `Telemetry`; this folder is the
+ * only one that knows pino and prom-client, and it knows no class of the product.
+ */
+import { pino, type DestinationStream, type Logger } from "pino";
+import { collectDefaultMetrics, Registry } from "prom-client";
+import type { AlarmName, Telemetry, TelemetryFields } from "../kernel/telemetry.js";
+import { MetricFamily } from "./metric-family.js";
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+export interface Alarm {
+  readonly name: AlarmName;
+  readonly at: Date;
+  readonly fields: TelemetryFields;
+}
+
+/** Enough to read after a bad hour; a flood of one alarm must not grow memory. */
+const alarmsKeptMax = 200;
+
+/** Text of users and secrets never reach a log, even when a caller passes them by mistake. */
+const withheldFields = ["question", "answer", "prompt", "text", "content", "snippet", "query", "token", "authorization", "password", "apiKey"];
+
+export class ProcessTelemetry implements Telemetry {
+  readonly #logger: Logger;
+  readonly #registry = new Registry();
+  readonly #counters = new MetricFamily(this.#registry, "COUNTER");
+  readonly #histograms = new MetricFamily(this.#registry, "HISTOGRAM");
+  readonly #alarms: Alarm[] = [];
+
+  /** Logs go to stderr as JSON lines, since stdout belongs to what people paste. `destination` is for tests. */
+  constructor(level: LogLevel, destination: DestinationStream = pino.destination({ dest: 2, sync: false, minLength: 0 })) {
+    const paths = withheldFields.flatMap((field) => [field, `*.${field}`]);
+    this.#logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: { paths, censor: "[withheld]" } }, destination);
+    collectDefaultMetrics({ register: this.#registry, prefix: "bulkhead_" });
+  }
+
+  log(level: LogLevel, message: string, fields: TelemetryFields = {}): void {
+    this.#logger[level](fields, message);
+  }
+
+  alarm(name: AlarmName, fields: TelemetryFields): void {
+    this.#logger.error({ ...fields, alarm: name }, `Alarm: ${name}`);
+    this.count("alarms", { name });
+    this.#alarms.push(Object.freeze({ name, at: new Date(), fields }));
+    if (this.#alarms.length > alarmsKeptMax) this.#alarms.shift();
+  }
+
+  count(name: string, labels: Readonly<Record<string, string>> = {}, by = 1): void {
+    this.#counters.record(name, labels, by);
+  }
+
+  observe(name: string, value: number, labels: Readonly<Record<string, string>> = {}): void {
+    this.#histograms.record(name, labels, value);
+  }
+
+  /** Oldest first, at most the last 200 of this process. */
+  recentAlarms(): readonly Alarm[] {
+    return [...this.#alarms];
+  }
+
+  /** The exposition text for `/metrics`, and its media type. */
+  async metrics(): Promise<{ readonly text: string; readonly contentType: string }> {
+    return { text: await this.#registry.metrics(), contentType: this.#registry.contentType };
+  }
+
+  /** Writes what pino still holds; call before the process ends. */
+  flush(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#logger.flush((error) => (error ? reject(error) : resolve()));
+    });
+  }
+}
