@@ -1,0 +1,186 @@
+/**
+ * The composition root: every part of the server is made here, once, in this order. Later parts are
+ * given earlier ones; nothing is looked up.
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Closers } from "./closers.js";
+import type { Config } from "./config.js";
+import { openDatabase } from "./database.js";
+import { onboardDemoTenants, readDemoTenants } from "./demo-tenants.js";
+import { createGateway } from "./gateway/gateway.js";
+import { loadOrCreateDevelopmentKey, signDevelopmentToken, type DevelopmentKey } from "./gateway/development-key.js";
+import { EmbeddedExtractive } from "./inference/embedded-extractive.js";
+import { InferencePool } from "./inference/inference-pool.js";
+import { OpenAiChat } from "./inference/openai-chat.js";
+import { LazyTokenCounter } from "./inference/token-counter.js";
+import { deriveKey, masterKeyOf } from "./master-key.js";
+import { FairQueue, slotsDefault } from "./metering/fair-queue.js";
+import { MeteredDoor } from "./metering/metered.js";
+import { ProcessTelemetry } from "./observability/telemetry.js";
+import { AnswerQuestion } from "./orchestrator/answer-question.js";
+import { IngestDocument } from "./orchestrator/ingest-document.js";
+import { IngestionQueue } from "./orchestrator/ingestion-queue.js";
+import { SearchDocuments } from "./orchestrator/search-documents.js";
+import { PlacementMover } from "./provisioning/placement-mover.js";
+import { TenantAdministration } from "./provisioning/tenant-administration.js";
+import type { CounterStore } from "./quotas/counter-store.js";
+import { openMemoryCounterStore } from "./quotas/memory-counter-store.js";
+import { openMongoCounterStore } from "./quotas/mongo-counter-store.js";
+import { openRedisCounterStore } from "./quotas/redis-counter-store.js";
+import { TenantQuotas } from "./quotas/tenant-quotas.js";
+import { EmbeddedEmbedder } from "./retrieval/embed/embedded-embedder.js";
+import { OpenAiEmbedder } from "./retrieval/embed/openai-embedder.js";
+import type { Embedder } from "./retrieval/embedder.js";
+import { searchPassages } from "./retrieval/search-passages.js";
+import { readTrustMsMax, TenantRouter } from "./routing/tenant-router.js";
+import { Guards } from "./safety/guards.js";
+import type { LimiterStore } from "./storage/control/control-plane.js";
+import { CachedTenantDirectory, directoryAgeMsMax } from "./tenancy/tenant-directory.js";
+import { parseTierPolicies } from "./tenancy/tier-policy.js";
+import { resumeIngestion } from "./resume-ingestion.js";
+import { PriceBook } from "./usage/price-book.js";
+import { UsageRecorder } from "./usage/usage-recorder.js";
+import { UsageReporter } from "./usage/usage-report.js";
+import { UserPseudonyms } from "./usage/user-pseudonyms.js";
+import { welcomeText } from "./welcome.js";
+
+export interface App {
+  readonly url: string;
+  /** For a person who has just started it. */
+  readonly welcome: string;
+  /** Finishes what is under way, then closes everything. */
+  close(): Promise<void>;
+}
+
+export interface AppOptions {
+  /** Folder with `tiers.json`, `prices.json` and the demo tenants. */
+  readonly tenantsFolder?: string;
+  /** How long the old home is kept after a switch, in ms. */
+  readonly retireAfterMs?: number;
+  /** Test switch of the embedded engine: how long a search index takes, in ms. */
+  readonly searchIndexDelayMs?: number;
+}
+
+const repositoryTenants = fileURLToPath(new URL("../tenants", import.meta.url));
+
+/** A development token is pasted today and forgotten tomorrow. */
+const developmentTokenSeconds = 86_400;
+
+/** A margin for the scheduling of a busy machine on top of what a read may trust. */
+const retireMarginMs = 500;
+
+/** Throws `BulkheadError`s that name what is wrong with the configuration, or the system's error. */
+export async function startApp(config: Config, say: (line: string) => void, options: AppOptions = {}): Promise<App> {
+  const closers = new Closers();
+  try {
+    return await compose(config, say, options, closers);
+  } catch (error) {
+    await closers.close();
+    throw error;
+  }
+}
+
+async function compose(config: Config, say: (line: string) => void, options: AppOptions, closers: Closers): Promise<App> {
+  const telemetry = new ProcessTelemetry(config.logLevel);
+  for (const name of config.notYetServed) telemetry.log("warn", `${name} is set but not served by this version`);
+  const folder = options.tenantsFolder ?? repositoryTenants;
+  const readJson = async (name: string): Promise<unknown> => JSON.parse(await readFile(join(folder, name), "utf8"));
+  const policies = parseTierPolicies(await readJson("tiers.json"));
+  const prices = PriceBook.parse(await readJson("prices.json"));
+
+  // The embedding model loads in its worker while the database opens.
+  const embedder = openEmbedder(config, telemetry);
+  closers.add("embedder", () => embedder.close());
+
+  const database = await openDatabase(config, embedder, telemetry, closers, { onProgress: say, ...(options.searchIndexDelayMs === undefined ? {} : { searchIndexDelayMs: options.searchIndexDelayMs }) });
+  const { control, homes } = database;
+  const directory = new CachedTenantDirectory(control.directory);
+  const router = new TenantRouter(directory, homes);
+
+  const master = await masterKeyOf(config);
+  const pseudonyms = new UserPseudonyms(deriveKey(master, "user pseudonyms"));
+  const ledgerOf = control.ledgerOf.bind(control);
+  const counters = await openCounters(config, control.limiterStore, telemetry);
+  closers.add("counters", () => counters.close());
+  const quotas = new TenantQuotas(counters, telemetry);
+  const recorder = new UsageRecorder(ledgerOf, prices, pseudonyms, telemetry);
+  const queues = { COMPLETION: new FairQueue({ slots: slotsDefault }), EMBEDDING: new FairQueue({ slots: slotsDefault }) };
+  const door = new MeteredDoor(quotas, queues, recorder, telemetry);
+
+  const counter = new LazyTokenCounter();
+  const pool = new InferencePool(config.model === undefined ? [new EmbeddedExtractive()] : [new OpenAiChat({ ...config.model, models: [config.model.name] }, counter)]);
+  const shared = { door, router, embedder, counter, search: searchPassages };
+  const answers = new AnswerQuestion({ ...shared, pool, guards: new Guards(telemetry), pseudonyms, telemetry });
+  const search = new SearchDocuments(shared);
+  const ingestion = new IngestionQueue({ router, embedder, door, telemetry });
+  closers.add("ingestion", () => ingestion.close());
+  const ingest = new IngestDocument({ router, queue: ingestion });
+
+  const retireAfterMs = options.retireAfterMs ?? directoryAgeMsMax + readTrustMsMax + retireMarginMs;
+  const mover = new PlacementMover({ control, directory, homes, policies, retireAfterMs }, telemetry);
+  closers.add("mover", () => mover.close());
+  const administration = new TenantAdministration({ control, directory, homes, policies, databasePrefix: config.mongodb.databasePrefix, onMoveBegun: () => mover.kick() });
+
+  const key = config.jwt.jwksUri === undefined ? await loadOrCreateDevelopmentKey(config.dataDir) : undefined;
+  const gateway = await createGateway({
+    services: { stores: router, ingestion: ingest, ingestionProgress: ingestion, answers, search, quotas, usage: new UsageReporter(ledgerOf, pseudonyms), tenants: administration },
+    admission: quotas,
+    directory,
+    policies,
+    telemetry,
+    production: config.production,
+    corsOrigins: config.corsOrigins,
+    tokens: config.jwt,
+    keys: key === undefined ? { kind: "JWKS", uri: config.jwt.jwksUri ?? "" } : { kind: "DEVELOPMENT", publicJwk: key.publicJwk },
+    ready: () => control.ping(1_000),
+    firstQuery: firstQuestion,
+  });
+  const { url } = await gateway.listen(config.host, config.port);
+  // Last in, first out: the drain comes before anything that a request in flight still needs is closed.
+  closers.add("gateway", () => gateway.drain());
+  mover.start();
+
+  if (!config.production) {
+    await onboardDemoTenants({ folder, administration, directory, policies, router, ingest, ingestion, markers: control.markers, onProgress: say });
+  }
+  resumeIngestion({ control, policies, ingestion, telemetry });
+  return { url, welcome: await welcome(config, folder, url, gateway.coverageText, key), close: () => closers.close() };
+}
+
+function openEmbedder(config: Config, telemetry: ProcessTelemetry): Embedder {
+  return config.embedding === undefined ? new EmbeddedEmbedder(telemetry) : new OpenAiEmbedder(config.embedding);
+}
+
+/** Shared between servers where there may be several: through Redis if given, else through the database if it is not our own. */
+function openCounters(config: Config, shared: LimiterStore, telemetry: ProcessTelemetry): Promise<CounterStore> {
+  if (config.redisUrl !== undefined) return openRedisCounterStore(config.redisUrl, telemetry);
+  return config.mongodb.uri === undefined ? Promise.resolve(openMemoryCounterStore()) : openMongoCounterStore(shared);
+}
+
+const firstQuestion = "Which torque does an M10 bolt of class 8.8 need?";
+
+async function welcome(config: Config, folder: string, url: string, coverage: string, key: DevelopmentKey | undefined): Promise<string> {
+  const demo = config.production || key === undefined ? [] : await readDemoTenants(folder);
+  const tokens = key === undefined ? [] : await developmentTokens(config, key, demo);
+  const pooled = demo.find((tenant) => tenant.tier !== "ENTERPRISE");
+  return welcomeText({
+    url,
+    embeddedEngine: config.mongodb.uri === undefined,
+    coverage,
+    tokens,
+    question: firstQuestion,
+    upgrade: pooled === undefined ? undefined : { tenantId: pooled.id, tier: "ENTERPRISE" },
+  });
+}
+
+async function developmentTokens(config: Config, key: DevelopmentKey, demo: Awaited<ReturnType<typeof readDemoTenants>>): Promise<{ who: string; token: string }[]> {
+  const { issuer, audience, operatorAudience } = config.jwt;
+  const ofTenants = demo.map(async (tenant) => ({
+    who: `${tenant.name} (${tenant.id}, ${tenant.tier}, admin)`,
+    token: await signDevelopmentToken(key, { issuer, audience, ttlSeconds: developmentTokenSeconds, subject: { kind: "TENANT", tenantId: tenant.id, userId: `admin@${tenant.id}.example`, roles: ["admin", "member"], tier: tenant.tier } }),
+  }));
+  const ofOperator = signDevelopmentToken(key, { issuer, audience: operatorAudience, ttlSeconds: developmentTokenSeconds, subject: { kind: "OPERATOR", userId: "operator@bulkhead.local" } });
+  return [...(await Promise.all(ofTenants)), { who: "Operator of the platform", token: await ofOperator }];
+}
