@@ -124,31 +124,11 @@ class Merge implements Accumulator {
   }
 }
 
-class Deviation implements Accumulator {
-  private count = 0;
-  private mean = 0;
-  private squares = 0;
-  constructor(private readonly sample: 0 | 1) {}
-  /** Welford's recurrence: the plain sum of squares loses all digits when the mean is large. */
-  add(value: unknown): void {
-    if (!isNumber(value)) return;
-    const delta = doubleOf(value) - this.mean;
-    this.count++;
-    this.mean += delta / this.count;
-    this.squares += delta * (doubleOf(value) - this.mean);
-  }
-  result(): unknown {
-    return this.count <= this.sample ? null : new Double(Math.sqrt(this.squares / (this.count - this.sample)));
-  }
-}
-
 const ARITHMETIC: Readonly<Record<string, () => Accumulator>> = {
   $sum: () => new Sum(),
   $avg: () => new Average(),
   $min: () => new Extreme(-1),
   $max: () => new Extreme(1),
-  $stdDevPop: () => new Deviation(0),
-  $stdDevSamp: () => new Deviation(1),
 };
 
 export const ACCUMULATORS: ReadonlyMap<string, () => Accumulator> = new Map(

@@ -3,7 +3,7 @@
  */
 import { Int32 } from "bson";
 import { isNumber, truthy } from "./arithmetic.js";
-import { describe, isObject, typeName } from "./bson-kinds.js";
+import { describe, isObject } from "./bson-kinds.js";
 import { compareValues, valuesEqual } from "./compare.js";
 import { isNullish, location, named, onValue, onValues, requireArray, variableName } from "./expression-operands.js";
 import type { Evaluate, Frame, OperatorBuilder } from "./expression-types.js";
@@ -150,21 +150,6 @@ function isMember([value, array]: unknown[]): boolean {
   return requireArray(array, 40081, "$in requires an array as a second argument, found: ").some((item) => valuesEqual(item, value));
 }
 
-function zip(operand: unknown, compile: Parameters<OperatorBuilder>[1], name: string): Evaluate {
-  const { inputs, useLongestLength } = named(name, operand, ["inputs"], ["useLongestLength", "defaults"]);
-  if (Object.hasOwn(operand as object, "defaults")) throw location(34467, "$zip with 'defaults' is not served by this engine");
-  if (!Array.isArray(inputs)) throw location(34461, `inputs must be an array of expressions, found ${typeName(inputs)}`);
-  const lists = inputs.map((input: unknown) => compile(input));
-  return (frame) => {
-    const values = lists.map((evaluate) => evaluate(frame));
-    if (values.some(isNullish)) return null;
-    const arrays = values.map((value) => requireArray(value, 34468, "$zip found a non-array expression in input: "));
-    const lengths = arrays.map((array) => array.length);
-    const length = useLongestLength === true ? Math.max(...lengths) : Math.min(...lengths);
-    return Array.from({ length }, (_, i) => arrays.map((array) => array[i] ?? null));
-  };
-}
-
 export const arrayOperators: Readonly<Record<string, OperatorBuilder>> = {
   $arrayElemAt: onValues(2, 2, elementAt),
   $concatArrays: onValues(0, Infinity, concatArrays),
@@ -181,5 +166,4 @@ export const arrayOperators: Readonly<Record<string, OperatorBuilder>> = {
   $size: onValues(1, 1, ([value]) => new Int32(requireArray(value, 17124, "The argument to $size must be an array, but was of type: ").length)),
   $slice: onValues(2, 3, slice),
   $sortArray: sortArray,
-  $zip: zip,
 };

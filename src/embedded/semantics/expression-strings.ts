@@ -104,11 +104,9 @@ const trim =
       if (isNullish(value) || isNullish(signs)) return null;
       const text = [...requireText(value, 50699, `${name} requires its input to be a string, got `)];
       const set = new Set(requireText(signs, 50700, `${name} requires 'chars' to be a string, got `));
-      let start = 0;
-      let end = text.length;
-      while (left && start < end && set.has(text[start]!)) start++;
-      while (right && end > start && set.has(text[end - 1]!)) end--;
-      return text.slice(start, end).join("");
+      const start = left ? text.findIndex((sign) => !set.has(sign)) : 0;
+      const end = right ? text.findLastIndex((sign) => !set.has(sign)) + 1 : text.length;
+      return start < 0 ? "" : text.slice(start, end).join("");
     };
   };
 
@@ -143,9 +141,11 @@ function patternReader(fields: Doc, compile: Compile, name: string): Evaluate {
   return (frame) => read(pattern(frame), flags(frame));
 }
 
+const codePointCount = (text: string): number => [...text].length;
+
 const found = (match: RegExpExecArray): Doc => ({
   match: match[0],
-  idx: new Int32([...match.input.slice(0, match.index)].length),
+  idx: new Int32(codePointCount(match.input.slice(0, match.index))),
   captures: match.slice(1).map((part: string | undefined) => part ?? null),
 });
 
@@ -179,7 +179,7 @@ export const stringOperators: Readonly<Record<string, OperatorBuilder>> = {
   $split: onValues(2, 2, split),
   $strcasecmp: onValues(2, 2, ([a, b], name) => new Int32(compareStrings(upper(coerce(a, name)), upper(coerce(b, name))))),
   $strLenBytes: length((text) => Buffer.byteLength(text)),
-  $strLenCP: length((text) => [...text].length),
+  $strLenCP: length(codePointCount),
   $substr: onValues(3, 3, substrBytes),
   $substrBytes: onValues(3, 3, substrBytes),
   $substrCP: onValues(3, 3, substrCP),

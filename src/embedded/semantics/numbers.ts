@@ -77,7 +77,7 @@ function compareParts(a: DecimalParts, b: DecimalParts): number {
   if (signA !== signB) return signA < signB ? -1 : 1;
   if (signA === 0) return 0;
   const magnitude = compareMagnitude(a, b);
-  return signA < 0 ? -magnitude : magnitude;
+  return signA < 0 ? 0 - magnitude : magnitude;
 }
 
 const sign = (parts: DecimalParts): number => (parts.digits === 0n ? 0 : parts.negative ? -1 : 1);

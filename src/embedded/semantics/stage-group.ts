@@ -82,8 +82,9 @@ export function countStage(spec: unknown): Stage {
   if (typeof spec !== "string" || spec === "") throw location(40156, `the count field must be a non-empty string, got ${describe(spec)}`);
   if (spec.startsWith("$") || spec.includes(".") || spec.includes("\0")) throw location(40158, `the count field must not start with '$' or contain '.', got '${spec}'`);
   return function* count(items) {
+    const iterator = items[Symbol.iterator]();
     let total = 0;
-    for (const _item of items) total++;
+    while (!iterator.next().done) total++;
     if (total > 0) yield { doc: { [spec]: new Int32(total) } };
   };
 }

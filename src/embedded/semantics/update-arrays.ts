@@ -82,9 +82,10 @@ const addToSet: UpdateOperator = (operand) => {
   });
 };
 
+const keyOf = (value: unknown): string => encodeKey([value]).toString("latin1");
+
 /** Repetitions that were there before stay; one key a value keeps large sets linear. */
 function union(list: readonly unknown[], added: readonly unknown[], current: unknown): unknown {
-  const keyOf = (value: unknown): string => encodeKey([value]).toString("latin1");
   const known = new Set(list.map(keyOf));
   const fresh: unknown[] = [];
   for (const value of added) {
