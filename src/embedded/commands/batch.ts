@@ -22,7 +22,7 @@ export function batchSizeOf(body: Doc): number {
 export async function firstBatch(
   context: CommandContext,
   namespace: string,
-  documents: Iterable<Buffer>,
+  documents: Iterable<Buffer | undefined>,
   options: { batchSize: number; singleBatch: boolean },
 ): Promise<Buffer> {
   const iterator = documents[Symbol.iterator]();
@@ -41,7 +41,7 @@ export interface Batch {
 }
 
 /** One document is fetched ahead, so that a cursor is not kept open for an empty batch. */
-export async function takeBatch(iterator: Iterator<Buffer>, held: Buffer | undefined, countMax: number, breath: Breath): Promise<Batch> {
+export async function takeBatch(iterator: Iterator<Buffer | undefined>, held: Buffer | undefined, countMax: number, breath: Breath): Promise<Batch> {
   const documents: Buffer[] = [];
   let bytes = 0;
   let next = held;
@@ -52,12 +52,13 @@ export async function takeBatch(iterator: Iterator<Buffer>, held: Buffer | undef
       if (step.done) return { documents, held: undefined, done: true };
       next = step.value;
     }
+    if (breath.isSpent) await breath.rest();
+    if (!next) continue;
     if (documents.length >= countMax || (documents.length > 0 && bytes + next.length > BATCH_BYTES_MAX)) {
       return { documents, held: next, done: false };
     }
     documents.push(next);
     bytes += next.length;
     next = undefined;
-    if (breath.isSpent) await breath.rest();
   }
 }

@@ -67,8 +67,8 @@ function checkedSpec(spec: Doc): Doc {
   checkOptions(spec, key);
   const name = spec["name"];
   if (typeof name !== "string" || name === "") throw new EngineError(9, "FailedToParse", "The 'name' field is a required property of an index specification");
-  const { background: _background, hidden: _hidden, v: _v, ...rest } = spec;
-  return { v: 2, ...rest };
+  const { background: _background, hidden: _hidden, v: _v, key: _key, name: _name, ...rest } = spec;
+  return { v: 2, key, name, ...rest };
 }
 
 function checkKey(key: Doc): void {

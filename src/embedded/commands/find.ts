@@ -28,7 +28,8 @@ export const find: Command = {
 
 export interface FindResult {
   read: PreparedRead;
-  bytes: Iterable<Buffer>;
+  /** Undefined: a step that found nothing. */
+  bytes: Iterable<Buffer | undefined>;
 }
 
 /** Undefined when there is no such collection; the query is checked all the same. */
@@ -52,11 +53,14 @@ export function prepareFind(context: CommandContext, name: string, stats?: { key
   return { read, bytes: bytesOf(read, skip, limit, project) };
 }
 
-function* bytesOf(read: PreparedRead, skip: number, limit: number, project: ((doc: Doc) => Doc) | undefined): Generator<Buffer> {
+function* bytesOf(read: PreparedRead, skip: number, limit: number, project: ((doc: Doc) => Doc) | undefined): Generator<Buffer | undefined> {
   let at = 0;
   for (const found of readSorted(read)) {
-    at += 1;
-    if (at <= skip) continue;
+    if (found) at += 1;
+    if (!found || at <= skip) {
+      yield undefined;
+      continue;
+    }
     yield project ? encode(project(found.doc)) : found.bytes;
     if (at - skip >= limit) return;
   }

@@ -32,10 +32,11 @@ export class Breath {
   }
 }
 
-export async function collectBreathing<T>(items: Iterable<T>, breath: Breath): Promise<T[]> {
+/** Skips the empty steps of a search. */
+export async function collectBreathing<T>(items: Iterable<T | undefined>, breath: Breath): Promise<T[]> {
   const all: T[] = [];
   for (const item of items) {
-    all.push(item);
+    if (item !== undefined) all.push(item);
     if (breath.isSpent) await breath.rest();
   }
   return all;

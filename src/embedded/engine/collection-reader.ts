@@ -42,6 +42,9 @@ export interface PreparedRead {
   plan: Plan;
   /** What the plan's order leaves to be sorted in memory. */
   sort: Doc | undefined;
+  /** Undefined is a step that found nothing: a long search for few documents can still be suspended there. */
+  steps(): Generator<Found | undefined>;
+  /** The matches alone, for those who cannot be suspended anyway. */
   documents(): Generator<Found>;
 }
 
@@ -53,25 +56,28 @@ export function prepareRead(unit: WorkUnit, collection: CollectionState, request
   // The overlay is not in index order, so a transaction that changed this collection sorts in memory.
   const ordered = plan.sorted && !unit.overlay(collection);
   const unchecked = plan.kind === "ids" && plan.exact;
-  return {
-    plan,
-    sort: ordered ? undefined : wanted,
-    documents: function* () {
-      for (const found of candidates(unit, collection, plan, stats)) {
-        if (unchecked || matches(found.doc)) yield found;
-      }
-    },
+  const steps = function* (): Generator<Found | undefined> {
+    for (const found of candidates(unit, collection, plan, stats)) yield unchecked || matches(found.doc) ? found : undefined;
   };
+  const documents = function* (): Generator<Found> {
+    for (const found of steps()) if (found) yield found;
+  };
+  return { plan, sort: ordered ? undefined : wanted, steps, documents };
 }
 
-/** All documents in the order of the request; without a sort they come lazily. */
-export function* readSorted(read: PreparedRead): Generator<Found> {
+/** All documents in the order of the request; without a sort they come lazily. Undefined as in `steps`. */
+export function* readSorted(read: PreparedRead): Generator<Found | undefined> {
   if (!read.sort) {
-    yield* read.documents();
+    yield* read.steps();
     return;
   }
+  const all: Found[] = [];
+  for (const found of read.steps()) {
+    if (found) all.push(found);
+    yield undefined;
+  }
   const compare = compileSort(read.sort);
-  yield* [...read.documents()].toSorted((a, b) => compare(a.doc, b.doc));
+  yield* all.toSorted((a, b) => compare(a.doc, b.doc));
 }
 
 function* candidates(unit: WorkUnit, collection: CollectionState, plan: Plan, stats: ReadStats): Generator<Found> {

@@ -13,7 +13,7 @@ export interface Cursor {
   readonly id: Long;
   readonly namespace: string;
   /** Stored or encoded documents, ready to send. */
-  readonly documents: Iterator<Buffer>;
+  readonly documents: Iterator<Buffer | undefined>;
   /** A document that was fetched but did not fit the last batch. */
   held: Buffer | undefined;
   readonly batchSize: number | undefined;

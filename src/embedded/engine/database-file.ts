@@ -2,6 +2,7 @@
  * One LMDB environment per MongoDB database: committed reads, held snapshots and grouped durable commits.
  * Before it: engine.ts, which opens it; after it: the disk.
  */
+import { statSync } from "node:fs";
 import { open, type RootDatabase } from "lmdb";
 import { EngineError } from "../engine-error.js";
 import { DocumentLocks } from "./document-locks.js";
@@ -45,6 +46,7 @@ const GROUP_COMMITS_MAX = 256;
 export class DatabaseFile {
   readonly locks = new DocumentLocks();
   readonly latest: ReadView;
+  readonly #path: string;
   readonly #env: Environment;
   readonly #lastCommits = new Map<string, number>();
   #queue: Queued[] = [];
@@ -55,6 +57,7 @@ export class DatabaseFile {
   #committing = false;
 
   constructor(path: string, durable: boolean) {
+    this.#path = path;
     // Without overlappingSync the promise of a commit resolves after the flush: visible means durable.
     this.#env = open<Buffer, Buffer>({
       path,
@@ -107,6 +110,11 @@ export class DatabaseFile {
       this.#queue.push({ work, resolve, reject });
       this.#running ??= this.#drain();
     });
+  }
+
+  /** Bytes of the file on disk; it never shrinks. */
+  sizeBytes(): number {
+    return this.#closed ? 0 : statSync(this.#path).size;
   }
 
   get isClosed(): boolean {

@@ -31,7 +31,7 @@ export async function deleteDocuments(unit: WorkUnit, collection: CollectionStat
   const total: DeleteOutcome = { deleted: 0, before: undefined };
   const matches = compileMatcher(statement.filter, statement.let ? { let: statement.let } : undefined);
   for (const found of readSorted(prepareRead(unit, collection, statement))) {
-    const before = await deleteLocked(unit, collection, found.idKey, matches);
+    const before = found && (await deleteLocked(unit, collection, found.idKey, matches));
     if (before) {
       total.deleted += 1;
       total.before = before;

@@ -17,16 +17,21 @@ export function dropKeysLater(view: WriteView, prefix: Buffer): void {
 /** Removes everything marked; safe to stop at any point and to run again. */
 export async function sweepDroppedKeys(file: DatabaseFile): Promise<void> {
   const start = metaKey(MARK);
-  for (const { key, value: prefix } of [...walk(file.latest, start, successor(start))]) {
-    for (let more = true; more; ) {
-      await file.commit({
-        apply: (view) => {
-          const entries = view.chunk(prefix, successor(prefix), false, KEYS_PER_COMMIT);
-          for (const entry of entries) view.remove(entry.key);
-          more = entries.length === KEYS_PER_COMMIT;
-          if (!more) view.remove(key);
-        },
-      });
-    }
+  for (const { key, value: prefix } of walk(file.latest, start, successor(start))) {
+    while ((await removeSome(file, key, prefix)) === KEYS_PER_COMMIT);
   }
+}
+
+/** How many keys went; the mark goes with the last of them. */
+async function removeSome(file: DatabaseFile, mark: Buffer, prefix: Buffer): Promise<number> {
+  let removed = 0;
+  await file.commit({
+    apply: (view) => {
+      const entries = view.chunk(prefix, successor(prefix), false, KEYS_PER_COMMIT);
+      for (const entry of entries) view.remove(entry.key);
+      removed = entries.length;
+      if (removed < KEYS_PER_COMMIT) view.remove(mark);
+    },
+  });
+  return removed;
 }

@@ -2,8 +2,10 @@
  * The errors several parts of the engine raise, each with MongoDB's code, name and labels.
  * Before it: any statement; after it: commands/execute-command.ts, which turns them into replies.
  */
+import { ObjectId } from "bson";
 import { EngineError } from "../engine-error.js";
 import type { Doc } from "../semantics/bson-codec.js";
+import { typeName } from "../semantics/bson-kinds.js";
 
 export function writeConflict(what: string): EngineError {
   return new EngineError(112, "WriteConflict", `Caused by :: Write conflict during plan execution and yielding is disabled: ${what}`, [
@@ -33,23 +35,13 @@ export function namespaceNotFound(namespace: string): EngineError {
   return new EngineError(26, "NamespaceNotFound", `ns not found: ${namespace}`);
 }
 
-function typeName(value: unknown): string {
-  if (value === null) return "null";
-  if (Array.isArray(value)) return "array";
-  if (value instanceof Date) return "date";
-  const tagged = value as { _bsontype?: string };
-  return typeof value === "object" ? (tagged._bsontype ?? "object").toLowerCase() : typeof value;
-}
-
 function showValue(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (value === null || value === undefined) return "null";
   if (value instanceof Date) return `new Date(${value.getTime()})`;
-  const tagged = value as { _bsontype?: string; toHexString?: () => string };
-  if (tagged._bsontype === "ObjectId" && tagged.toHexString) return `ObjectId('${tagged.toHexString()}')`;
+  if (value instanceof ObjectId) return `ObjectId('${value.toHexString()}')`;
   if (Array.isArray(value)) return `[ ${value.map(showValue).join(", ")} ]`;
-  if (tagged._bsontype) return String(value);
-  if (typeof value === "object") {
+  if (typeof value === "object" && Object.getPrototypeOf(value) === Object.prototype) {
     return `{ ${Object.entries(value).map(([key, item]) => `${key}: ${showValue(item)}`).join(", ")} }`;
   }
   return String(value);

@@ -87,20 +87,27 @@ export function indexEntries(index: IndexState, doc: Doc, idKey: Buffer): { entr
 
 /** Same key pattern and options: createIndexes again is then no change. */
 export function sameIndex(a: Doc, b: Doc): boolean {
-  const plain = ({ v: _v, name: _name, background: _background, ...rest }: Doc): Doc => ({
-    ...rest,
-    key: Object.entries(rest["key"] as Doc).map(([path, direction]) => [path, asNumber(direction)]),
-    expireAfterSeconds: rest["expireAfterSeconds"] === undefined ? null : asNumber(rest["expireAfterSeconds"]),
-    unique: rest["unique"] === true,
-    sparse: rest["sparse"] === true,
-  });
-  const sorted = (doc: Doc): Doc => Object.fromEntries(Object.entries(doc).toSorted(([x], [y]) => (x < y ? -1 : 1)));
-  return encode(sorted(plain(a))).equals(encode(sorted(plain(b))));
+  return encode(comparable(a)).equals(encode(comparable(b)));
 }
 
 export function samePattern(a: Doc, b: Doc): boolean {
-  const text = (key: Doc): string => JSON.stringify(Object.entries(key).map(([path, value]) => [path, asNumber(value)]));
-  return text(a["key"] as Doc) === text(b["key"] as Doc);
+  return patternText(a["key"] as Doc) === patternText(b["key"] as Doc);
+}
+
+/** Without what does not change an index, in one order of fields. */
+function comparable({ v: _v, name: _name, background: _background, ...rest }: Doc): Doc {
+  const plain: Doc = {
+    ...rest,
+    key: patternText(rest["key"] as Doc),
+    expireAfterSeconds: rest["expireAfterSeconds"] === undefined ? null : asNumber(rest["expireAfterSeconds"]),
+    unique: rest["unique"] === true,
+    sparse: rest["sparse"] === true,
+  };
+  return Object.fromEntries(Object.entries(plain).toSorted(([x], [y]) => (x < y ? -1 : 1)));
+}
+
+function patternText(key: Doc): string {
+  return JSON.stringify(Object.entries(key).map(([path, direction]) => [path, asNumber(direction)]));
 }
 
 export function indexNotFound(name: string): EngineError {

@@ -2,6 +2,7 @@
  * Which keys to walk for a filter and a sort: `_id`s, ranges of one index, or the whole collection.
  * Before it: semantics/predicate-bounds.ts; after it: collection-reader.ts, which matches every candidate again.
  */
+import { BSONRegExp } from "bson";
 import type { Doc } from "../semantics/bson-codec.js";
 import { valuesEqual } from "../semantics/compare.js";
 import { encodeKey } from "../semantics/key-encoding.js";
@@ -62,7 +63,7 @@ function planIds(filter: Doc, bounds: BoundsByPath, sort: readonly [string, unkn
 /** The shapes of `_id` filter that its equality bounds say completely. */
 function isPlainIdFilter(condition: unknown): boolean {
   if (typeof condition !== "object" || condition === null) return true;
-  if (Object.getPrototypeOf(condition) !== Object.prototype) return "_bsontype" in condition && condition._bsontype !== "BSONRegExp";
+  if (Object.getPrototypeOf(condition) !== Object.prototype) return !(condition instanceof BSONRegExp || Array.isArray(condition));
   const operators = Object.keys(condition);
   return operators.length === 1 && (operators[0] === "$eq" || operators[0] === "$in");
 }
@@ -159,8 +160,11 @@ function candidateOf(index: IndexState, bounds: BoundsByPath, sort: readonly [st
  */
 function mayUse(index: IndexState, at: number): boolean {
   if (!index.multikey || at === 0) return true;
-  const root = (path: string | undefined): string => (path ?? "").split(".", 1)[0] ?? "";
-  return index.paths.slice(0, at).every((path) => root(path) !== root(index.paths[at]));
+  return index.paths.slice(0, at).every((path) => rootOf(path) !== rootOf(index.paths[at]));
+}
+
+function rootOf(path: string | undefined): string {
+  return (path ?? "").split(".", 1)[0] ?? "";
 }
 
 function rangeOf(index: IndexState, prefix: Buffer, head: readonly unknown[], range: readonly PathBounds[] | undefined): KeyRange {

@@ -6,7 +6,7 @@ import { EngineError } from "../engine-error.js";
 import { decode, encode, type Doc } from "../semantics/bson-codec.js";
 import { compileMatcher } from "../semantics/matcher.js";
 import { applyUpdate, documentFromUpsert } from "../semantics/update.js";
-import type { Breath } from "./breathe.js";
+import { collectBreathing, type Breath } from "./breathe.js";
 import type { CollectionState } from "./catalog.js";
 import { prepareRead, readSorted } from "./collection-reader.js";
 import { insertDocument, replaceDocument } from "./document-writer.js";
@@ -61,7 +61,7 @@ async function updateMany(unit: WorkUnit, collection: CollectionState, statement
   const total = nothing();
   const matches = matcherOf(statement);
   // All targets first: an update that moves a document in the index must not meet it again.
-  const targets = [...prepareRead(unit, collection, statement).documents()].map((found) => found.idKey);
+  const targets = (await collectBreathing(prepareRead(unit, collection, statement).steps(), breath)).map((found) => found.idKey);
   for (const idKey of targets) {
     const one = await updateLocked(unit, collection, statement, idKey, matches);
     if (one) merge(total, one);
@@ -74,7 +74,7 @@ async function updateMany(unit: WorkUnit, collection: CollectionState, statement
 async function updateFirst(unit: WorkUnit, collection: CollectionState, statement: UpdateStatement, breath: Breath): Promise<UpdateOutcome> {
   const matches = matcherOf(statement);
   for (const found of readSorted(prepareRead(unit, collection, statement))) {
-    const outcome = await updateLocked(unit, collection, statement, found.idKey, matches);
+    const outcome = found && (await updateLocked(unit, collection, statement, found.idKey, matches));
     if (outcome) return outcome;
     if (breath.isSpent) await breath.rest();
   }
