@@ -1,5 +1,6 @@
 import type { RateLimiterAbstract } from "rate-limiter-flexible";
 import { CounterStoreFailed, type CounterStore, type Take } from "./counter-store.js";
+import { TakeLanes } from "./take-lanes.js";
 
 /** Waiting longer for a counter than this costs more than the answer is worth: the caller fails closed instead. */
 export const counterTimeoutMs = 1_000;
@@ -16,6 +17,10 @@ export const unreachablePoints = Number.MAX_SAFE_INTEGER;
 
 /** Counts in any limiter of rate-limiter-flexible. */
 export class LimiterCounterStore implements CounterStore {
+  readonly #lanes = new TakeLanes(
+    (key, points, windowMs) => this.#add(key, points, windowMs),
+    (key, points, windowMs) => this.giveBack(key, points, windowMs),
+  );
   #restsUntil = 0;
 
   constructor(
@@ -24,11 +29,8 @@ export class LimiterCounterStore implements CounterStore {
     private readonly onClose: () => Promise<void>,
   ) {}
 
-  async take(key: string, points: number, limit: number, windowMs: number): Promise<Take> {
-    const counter = await this.#ask(() => this.limiter.penalty(key, points, { customDuration: seconds(windowMs) }));
-    if (counter.consumedPoints <= limit) return { kind: "TAKEN", used: counter.consumedPoints };
-    await this.giveBack(key, points, windowMs);
-    return { kind: "REFUSED", used: Math.max(0, counter.consumedPoints - points) };
+  take(key: string, points: number, limit: number, windowMs: number): Promise<Take> {
+    return this.shared ? this.#lanes.take(key, points, limit, windowMs) : this.#takeHere(key, points, limit, windowMs);
   }
 
   async giveBack(key: string, points: number, windowMs: number): Promise<void> {
@@ -44,6 +46,19 @@ export class LimiterCounterStore implements CounterStore {
 
   close(): Promise<void> {
     return this.onClose();
+  }
+
+  /** In this process a take is a few instructions: nothing is gained by gathering. */
+  async #takeHere(key: string, points: number, limit: number, windowMs: number): Promise<Take> {
+    const used = await this.#add(key, points, windowMs);
+    if (used <= limit) return { kind: "TAKEN", used };
+    await this.giveBack(key, points, windowMs);
+    return { kind: "REFUSED", used: Math.max(0, used - points) };
+  }
+
+  async #add(key: string, points: number, windowMs: number): Promise<number> {
+    const counter = await this.#ask(() => this.limiter.penalty(key, points, { customDuration: seconds(windowMs) }));
+    return counter.consumedPoints;
   }
 
   async #ask<Value>(question: () => Promise<Value>): Promise<Value> {

@@ -1,5 +1,6 @@
 import { systemClock, type Clock } from "../kernel/clock.js";
 import type { CounterStore } from "./counter-store.js";
+import { FreshReads } from "./fresh-reads.js";
 
 /** A sub-window. Twelve make a minute: a limit comes back in twelfths instead of all at once. */
 export const subWindowMs = 5_000;
@@ -43,6 +44,7 @@ export interface WindowRefusal {
  */
 export class SlidingWindow {
   readonly #older = new Map<string, { index: number; counts: readonly number[] }>();
+  readonly #reads = new FreshReads<readonly number[]>();
   readonly #refusals = new Map<string, { points: number; endsAt: number; refusal: WindowRefusal }>();
 
   constructor(private readonly store: CounterStore, private readonly clock: Clock = systemClock) {}
@@ -91,9 +93,16 @@ export class SlidingWindow {
   }
 
   /** Counts of the 12 sub-windows before `index`, oldest first, and of the one after it: a server's clock may be ahead. */
-  async #othersOf(name: string, index: number): Promise<readonly number[]> {
+  #othersOf(name: string, index: number): Promise<readonly number[]> {
+    if (!this.store.shared) return this.#readOthers(name, index);
+    return this.#reads.run(`${name}:${index}`, () => this.#readOthers(name, index));
+  }
+
+  async #readOthers(name: string, index: number): Promise<readonly number[]> {
     const older = this.#older.get(name);
     if (older !== undefined && older.index === index) {
+      // Alone on its counters a server sees every change of the past: `giveBack` forgets what it changes.
+      if (!this.store.shared) return older.counts;
       const [before = 0, after = 0] = await this.store.read([counterKey(name, index - 1), counterKey(name, index + 1)]);
       return [...older.counts, before, after];
     }
@@ -101,7 +110,7 @@ export class SlidingWindow {
     if (this.#older.size >= rememberedMax) this.#older.clear();
     // Nothing is added to sub-windows that ended 5 s ago or more; give-backs alone change them, and
     // remembering too high a count until the next sub-window refuses, never admits.
-    this.#older.set(name, { index, counts: counts.slice(0, subWindows - 1) });
+    this.#older.set(name, { index, counts: this.store.shared ? counts.slice(0, subWindows - 1) : counts });
     return counts;
   }
 

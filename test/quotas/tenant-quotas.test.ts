@@ -1,0 +1,133 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { isRefusal } from "../../src/kernel/refusal.js";
+import { CounterStoreFailed, type CounterStore } from "../../src/quotas/counter-store.js";
+import { counterTimeoutMs, LimiterCounterStore, unreachablePoints } from "../../src/quotas/limiter-counter-store.js";
+import { openMemoryCounterStore } from "../../src/quotas/memory-counter-store.js";
+import { TenantQuotas } from "../../src/quotas/tenant-quotas.js";
+import { RateLimiterMemory } from "rate-limiter-flexible";
+import { contextOf, recordingTelemetry } from "../metering/spend-fixtures.js";
+
+afterEach(() => void vi.useRealTimers());
+
+function open(store: CounterStore = openMemoryCounterStore()): TenantQuotas {
+  return new TenantQuotas(store, recordingTelemetry());
+}
+
+const brokenStore: CounterStore = {
+  shared: true,
+  take: () => Promise.reject(new CounterStoreFailed("down")),
+  giveBack: () => Promise.reject(new CounterStoreFailed("down")),
+  read: () => Promise.reject(new CounterStoreFailed("down")),
+  close: async () => {},
+};
+
+describe("requests a minute", () => {
+  it("charges a document whole or not at all", async () => {
+    const quotas = open();
+    const context = contextOf({ policy: { requestsPerMinute: 20 } });
+    expect(await quotas.admitRequests(context, 15)).toMatchObject({ kind: "ADMITTED", limit: 20, remaining: 5 });
+    expect(await quotas.admitRequests(context, 6)).toMatchObject({ kind: "REFUSAL", code: "RATE_LIMITED", limit: "requestsPerMinute" });
+    expect(await quotas.admitRequests(context, 5)).toMatchObject({ kind: "ADMITTED", remaining: 0 });
+  });
+
+  it("refuses a document dearer than the whole limit without promising that waiting helps", async () => {
+    const refused = await open().admitRequests(contextOf({ policy: { requestsPerMinute: 20 } }), 21);
+    expect(refused).toMatchObject({ code: "RATE_LIMITED" });
+    expect(refused).not.toHaveProperty("retryAfterMs");
+  });
+
+  it.each([0, -5, 1.5, Number.NaN])("does not admit a price of %s", async (price) => {
+    await expect(open().admitRequests(contextOf(), price)).rejects.toMatchObject({ code: "BAD_USER_INPUT" });
+  });
+
+  it("counts tenants apart, and the users of a tenant together", async () => {
+    const quotas = open();
+    const policy = { requestsPerMinute: 1 };
+    expect(isRefusal(await quotas.admitRequests(contextOf({ policy, user: "ada" }), 1))).toBe(false);
+    expect(isRefusal(await quotas.admitRequests(contextOf({ policy, user: "bob" }), 1))).toBe(true);
+    expect(isRefusal(await quotas.admitRequests(contextOf({ policy, tenant: "globex" }), 1))).toBe(false);
+  });
+
+  it("goes on by a local share while the shared store is down", async () => {
+    const quotas = open(brokenStore);
+    const context = contextOf({ policy: { requestsPerMinute: 40 } });
+    const results = await Promise.all(Array.from({ length: 50 }, () => quotas.admitRequests(context, 1)));
+    expect(results.filter((result) => result.kind === "ADMITTED")).toHaveLength(10);
+  });
+});
+
+describe("tokens a minute", () => {
+  it("never lets 50 concurrent first calls pass together", async () => {
+    const quotas = open();
+    const context = contextOf({ policy: { tokensPerMinute: 1_000 } });
+    const results = await Promise.all(Array.from({ length: 50 }, () => quotas.reserveTokens(context, 100)));
+    expect(results.filter((result) => !isRefusal(result))).toHaveLength(10);
+  });
+
+  it("takes a reservation above the whole limit as the limit, so that a default client is not refused for ever", async () => {
+    const quotas = open();
+    const context = contextOf({ policy: { tokensPerMinute: 1_000 } });
+    const first = await quotas.reserveTokens(context, 5_000);
+    if (isRefusal(first)) return expect.unreachable();
+    expect(first.tokens).toBe(1_000);
+    expect(await quotas.reserveTokens(context, 1)).toMatchObject({ code: "RATE_LIMITED", limit: "tokensPerMinute" });
+    await first.settle(10);
+    expect((await quotas.view(context)).tokens).toMatchObject({ remaining: 990, reserved: 0 });
+  });
+
+  it("gives back exactly once, however often it is settled", async () => {
+    const quotas = open();
+    const context = contextOf({ policy: { tokensPerMinute: 1_000 } });
+    const [kept, settled] = [await quotas.reserveTokens(context, 400), await quotas.reserveTokens(context, 400)];
+    if (isRefusal(kept) || isRefusal(settled)) return expect.unreachable();
+    await Promise.all([settled.settle(100), settled.settle(0), settled.settle(0)]);
+    await settled.settle(0);
+    expect((await quotas.view(context)).tokens).toMatchObject({ remaining: 500, reserved: 400 });
+  });
+
+  it("charges what was used beyond the reservation, even past the limit", async () => {
+    const quotas = open();
+    const context = contextOf({ policy: { tokensPerMinute: 1_000 } });
+    const reservation = await quotas.reserveTokens(context, 100);
+    if (isRefusal(reservation)) return expect.unreachable();
+    await reservation.settle(1_500);
+    expect((await quotas.view(context)).tokens.remaining).toBe(0);
+    expect(isRefusal(await quotas.reserveTokens(context, 1))).toBe(true);
+  });
+
+  it.each([0, -100, Number.NaN])("does not reserve %s tokens, which any limit would admit", async (tokens) => {
+    await expect(open().reserveTokens(contextOf(), tokens)).rejects.toMatchObject({ code: "BAD_USER_INPUT" });
+  });
+
+  it("spends nothing while the store is down: a failure is not an admission, and not a limit", async () => {
+    const quotas = open(brokenStore);
+    await expect(quotas.reserveTokens(contextOf(), 10)).rejects.toMatchObject({ code: "SERVICE_UNAVAILABLE", details: { retryable: true } });
+    await expect(quotas.view(contextOf())).rejects.toMatchObject({ code: "SERVICE_UNAVAILABLE" });
+  });
+
+  it("does not wait for a store that hangs, and leaves it alone for a while", async () => {
+    vi.useFakeTimers();
+    const limiter = new RateLimiterMemory({ points: unreachablePoints, duration: 60 });
+    let calls = 0;
+    limiter.penalty = () => {
+      calls += 1;
+      return new Promise(() => {});
+    };
+    const quotas = open(new LimiterCounterStore(limiter, true, async () => {}));
+    const first = expect(quotas.reserveTokens(contextOf(), 10)).rejects.toMatchObject({ code: "SERVICE_UNAVAILABLE" });
+    await vi.advanceTimersByTimeAsync(counterTimeoutMs);
+    await first;
+    await expect(quotas.reserveTokens(contextOf(), 10)).rejects.toMatchObject({ code: "SERVICE_UNAVAILABLE" });
+    expect(calls).toBe(1);
+  });
+
+  it("applies a new tier at once, on what was used before", async () => {
+    const quotas = open();
+    const small = contextOf({ policy: { tokensPerMinute: 100 } });
+    await quotas.reserveTokens(small, 100);
+    expect(isRefusal(await quotas.reserveTokens(small, 50))).toBe(true);
+    const upgraded = contextOf({ tier: "PRO", policy: { tokensPerMinute: 1_000 } });
+    expect(isRefusal(await quotas.reserveTokens(upgraded, 50))).toBe(false);
+    expect((await quotas.view(upgraded)).tokens.remaining).toBe(850);
+  });
+});

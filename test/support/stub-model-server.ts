@@ -1,0 +1,108 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** What the stub does with the next requests. */
+export type StubBehaviour =
+  | "ok"
+  | "slow"
+  | "down"
+  | "html"
+  | "truncated"
+  | "error-in-stream"
+  | "missing-usage"
+  | "length"
+  | "long-line"
+  | "not-json"
+  | "silent"
+  | "http-error";
+
+export interface StubRequest {
+  readonly path: string;
+  readonly authorization: string | undefined;
+  readonly body: {
+    readonly model: string;
+    readonly messages: readonly { readonly role: string; readonly content: string }[];
+    readonly max_tokens: number;
+    readonly stream: boolean;
+    readonly stream_options?: { readonly include_usage: boolean };
+    readonly user: string;
+  };
+}
+
+export interface StubModelServer {
+  readonly baseUrl: string;
+  readonly requests: readonly StubRequest[];
+  /** Answers whose connection the client closed before the end. */
+  readonly dropped: () => number;
+  behave(behaviour: StubBehaviour, answer?: string): void;
+  close(): Promise<void>;
+}
+
+const slowMs = 40;
+
+/** An OpenAI-compatible model on loopback that behaves as it is told. */
+export async function startStubModelServer(): Promise<StubModelServer> {
+  const state = { behaviour: "ok" as StubBehaviour, answer: "The notice period is six weeks [1].", dropped: 0 };
+  const requests: StubRequest[] = [];
+  const server = createServer((request, response) => {
+    void readBody(request).then((text) => {
+      requests.push({ path: request.url ?? "", authorization: request.headers.authorization, body: JSON.parse(text) as StubRequest["body"] });
+      response.on("close", () => {
+        if (!response.writableFinished) state.dropped += 1;
+      });
+      return reply(response, state.behaviour, state.answer);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    baseUrl: `http://127.0.0.1:${port}/v1`,
+    requests,
+    dropped: () => state.dropped,
+    behave(behaviour, answer = "The notice period is six weeks [1].") {
+      state.behaviour = behaviour;
+      state.answer = answer;
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  for await (const part of request) parts.push(part as Buffer);
+  return Buffer.concat(parts).toString();
+}
+
+async function reply(response: ServerResponse, behaviour: StubBehaviour, answer: string): Promise<void> {
+  if (behaviour === "down") return void response.destroy();
+  if (behaviour === "silent") return;
+  if (behaviour === "html") return void response.writeHead(200, { "content-type": "text/html" }).end("<html>Sign in</html>");
+  if (behaviour === "http-error") return void response.writeHead(500, { "content-type": "application/json" }).end('{"error":{"message":"secret of the provider"}}');
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  await stream(response, behaviour, answer);
+}
+
+async function stream(response: ServerResponse, behaviour: StubBehaviour, answer: string): Promise<void> {
+  if (behaviour === "long-line") return void response.end(`data: ${"x".repeat(1_100_000)}\n\n`);
+  const words = answer.match(/\s*\S+/gu) ?? [];
+  for (const [at, word] of words.entries()) {
+    if (response.destroyed) return;
+    send(response, { choices: [{ index: 0, delta: { content: word }, finish_reason: null }] });
+    if (behaviour === "slow") await new Promise((resolve) => setTimeout(resolve, slowMs));
+    if (at !== 1) continue;
+    if (behaviour === "truncated") return void response.end();
+    if (behaviour === "error-in-stream") return void response.end(`data: ${JSON.stringify({ error: { message: "secret of the provider" } })}\n\n`);
+    if (behaviour === "not-json") return void response.end("data: {not json\n\n");
+  }
+  send(response, { choices: [{ index: 0, delta: {}, finish_reason: behaviour === "length" ? "length" : "stop" }] });
+  if (behaviour !== "missing-usage") send(response, { choices: [], usage: { prompt_tokens: 123, completion_tokens: words.length } });
+  response.end("data: [DONE]\n\n");
+}
+
+function send(response: ServerResponse, frame: unknown): void {
+  response.write(`data: ${JSON.stringify(frame)}\n\n`);
+}
