@@ -9,8 +9,9 @@ import { Closers } from "./closers.js";
 import type { Config } from "./config.js";
 import { openDatabase } from "./database.js";
 import { onboardDemoTenants, readDemoTenants } from "./demo-tenants.js";
-import { createGateway } from "./gateway/gateway.js";
+import { createGateway } from "./gateway/create-gateway.js";
 import { loadOrCreateDevelopmentKey, signDevelopmentToken, type DevelopmentKey } from "./gateway/development-key.js";
+import { describeCoverage } from "./graphql/rule-coverage.js";
 import { EmbeddedExtractive } from "./inference/embedded-extractive.js";
 import { InferencePool } from "./inference/inference-pool.js";
 import { OpenAiChat } from "./inference/openai-chat.js";
@@ -110,7 +111,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const door = new MeteredDoor(quotas, queues, recorder, telemetry);
 
   const counter = new LazyTokenCounter();
-  const pool = new InferencePool(config.model === undefined ? [new EmbeddedExtractive()] : [new OpenAiChat({ ...config.model, models: [config.model.name] }, counter)]);
+  const pool = new InferencePool(config.model === undefined ? [new EmbeddedExtractive(counter)] : [new OpenAiChat({ ...config.model, models: [config.model.name] }, counter)]);
   const shared = { door, router, embedder, counter, search: searchPassages };
   const answers = new AnswerQuestion({ ...shared, pool, guards: new Guards(telemetry), pseudonyms, telemetry });
   const search = new SearchDocuments(shared);
@@ -134,8 +135,9 @@ async function compose(config: Config, say: (line: string) => void, options: App
     corsOrigins: config.corsOrigins,
     tokens: config.jwt,
     keys: key === undefined ? { kind: "JWKS", uri: config.jwt.jwksUri ?? "" } : { kind: "DEVELOPMENT", publicJwk: key.publicJwk },
-    ready: () => control.ping(1_000),
-    firstQuery: firstQuestion,
+    metrics: telemetry,
+    assertReady: () => control.ping(readyMsMax),
+    firstQuery: firstQuery,
   });
   const { url } = await gateway.listen(config.host, config.port);
   // Last in, first out: the drain comes before anything that a request in flight still needs is closed.
@@ -146,7 +148,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
     await onboardDemoTenants({ folder, administration, directory, policies, router, ingest, ingestion, markers: control.markers, onProgress: say });
   }
   resumeIngestion({ control, policies, ingestion, telemetry });
-  return { url, welcome: await welcome(config, folder, url, gateway.coverageText, key), close: () => closers.close() };
+  return { url, welcome: await welcome(config, folder, url, describeCoverage(gateway.coverage), key), close: () => closers.close() };
 }
 
 function openEmbedder(config: Config, telemetry: ProcessTelemetry): Embedder {
@@ -159,7 +161,24 @@ function openCounters(config: Config, shared: LimiterStore, telemetry: ProcessTe
   return config.mongodb.uri === undefined ? Promise.resolve(openMemoryCounterStore()) : openMongoCounterStore(shared);
 }
 
-const firstQuestion = "Which torque does an M10 bolt of class 8.8 need?";
+/** A load balancer asks every few seconds and must not wait for a database that hangs. */
+const readyMsMax = 1_000;
+
+const firstQuestion = "Within how many days may goods be returned?";
+
+/** Preloaded in Sandbox and in the offline page. */
+const firstQuery = `mutation FirstQuestion {
+  ask(input: { question: ${JSON.stringify(firstQuestion)} }) {
+    ... on Answer {
+      text
+      citations { document { title } snippet score }
+      usage { promptTokens completionTokens costMicroUsd }
+      latency { totalMs stages { name ms } }
+    }
+    ... on Refusal { code message retryAfterMs }
+  }
+}
+`;
 
 async function welcome(config: Config, folder: string, url: string, coverage: string, key: DevelopmentKey | undefined): Promise<string> {
   const demo = config.production || key === undefined ? [] : await readDemoTenants(folder);
@@ -179,8 +198,8 @@ async function developmentTokens(config: Config, key: DevelopmentKey, demo: Awai
   const { issuer, audience, operatorAudience } = config.jwt;
   const ofTenants = demo.map(async (tenant) => ({
     who: `${tenant.name} (${tenant.id}, ${tenant.tier}, admin)`,
-    token: await signDevelopmentToken(key, { issuer, audience, ttlSeconds: developmentTokenSeconds, subject: { kind: "TENANT", tenantId: tenant.id, userId: `admin@${tenant.id}.example`, roles: ["admin", "member"], tier: tenant.tier } }),
+    token: await signDevelopmentToken(key, { issuer, audience, ttlSeconds: developmentTokenSeconds, userId: `admin@${tenant.id}.example`, subject: { kind: "TENANT", tenantId: tenant.id, roles: ["admin", "member"], tier: tenant.tier } }),
   }));
-  const ofOperator = signDevelopmentToken(key, { issuer, audience: operatorAudience, ttlSeconds: developmentTokenSeconds, subject: { kind: "OPERATOR", userId: "operator@bulkhead.local" } });
+  const ofOperator = signDevelopmentToken(key, { issuer, audience: operatorAudience, ttlSeconds: developmentTokenSeconds, userId: "operator@bulkhead.local", subject: { kind: "OPERATOR" } });
   return [...(await Promise.all(ofTenants)), { who: "Operator of the platform", token: await ofOperator }];
 }

@@ -17,7 +17,8 @@ export function welcomeText(welcome: Welcome): string {
     `  Offline IDE          ${welcome.url}/ide`,
     `  Health, metrics      ${welcome.url}/health/ready  ${welcome.url}/metrics`,
     `  Database             ${welcome.embeddedEngine ? "embedded engine (set MONGODB_URI for Atlas)" : "MONGODB_URI"}`,
-    `  Permissions          ${welcome.coverage}`,
+    "",
+    welcome.coverage,
   ];
   if (welcome.tokens.length > 0) lines.push("", ...firstSteps(welcome));
   return `${lines.join("\n")}\n`;
