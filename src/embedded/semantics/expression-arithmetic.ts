@@ -3,7 +3,7 @@
  */
 import { Double, Long } from "bson";
 import { EngineError } from "../engine-error.js";
-import { combineLoosely, divide, doubleOf, isDecimal, isNumber, isZero, remainder, roundTo, type Rounding, toDecimal } from "./arithmetic.js";
+import { combineLoosely, divide, doubleOf, integer, isDecimal, isNumber, isZero, remainder, roundTo, type Rounding, toDecimal } from "./arithmetic.js";
 import { describe, typeName } from "./bson-kinds.js";
 import { isNullish, location, onValue, onValues, typeMismatch } from "./expression-operands.js";
 import type { OperatorBuilder } from "./expression-types.js";
@@ -77,8 +77,9 @@ function power([base, exponent]: unknown[], name: string): unknown {
   if (isZero(base) && doubleOf(exponent) < 0) throw location(28764, "$pow cannot take a base of 0 and a negative exponent");
   const result = doubleOf(base) ** doubleOf(exponent);
   if (isDecimal(base) || isDecimal(exponent)) return toDecimal(new Double(result));
-  const whole = Number.isSafeInteger(result) && typeName(base) !== "double" && typeName(exponent) !== "double";
-  return whole ? combineLoosely("*", typeName(base) === "long" ? Long.fromNumber(1) : 1, Long.fromNumber(result)) : new Double(result);
+  const types = [typeName(base), typeName(exponent)];
+  if (!Number.isSafeInteger(result) || types.includes("double")) return new Double(result);
+  return integer(BigInt(result), types.includes("long"));
 }
 
 const rounded = (rounding: Rounding, withPlace: boolean): OperatorBuilder =>
