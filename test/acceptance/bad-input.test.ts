@@ -39,12 +39,12 @@ describe("bad input", () => {
     if (refused !== undefined) return expect(refused).toBe("BAD_USER_INPUT");
     const id = String(answer.data["ingestDocument"]?.["document"]?.["id"]);
     let document = (await server.must(admin, "query ($id: ID!) { document(id: $id) { state failure { code message } } }", { id }))["document"];
-    while (document?.["state"] !== "FAILED") {
+    while (String(document?.["state"]) !== "FAILED") {
       expect(document?.["state"]).not.toBe("READY");
       await new Promise((resolve) => setTimeout(resolve, 50));
       document = (await server.must(admin, "query ($id: ID!) { document(id: $id) { state failure { code message } } }", { id }))["document"];
     }
-    expect(document["failure"]?.["code"]).toBe("BAD_USER_INPUT");
+    expect(document?.["failure"]?.["code"]).toBe("BAD_USER_INPUT");
     await server.must(admin, "mutation ($input: DeleteDocumentInput!) { deleteDocument(input: $input) { documentId } }", { input: { documentId: id } });
   });
 

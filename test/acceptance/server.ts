@@ -14,7 +14,15 @@ export interface GraphqlAnswer {
   readonly text: string;
 }
 
-export type Json = { readonly [key: string]: Json } & { readonly [index: number]: Json } & readonly Json[] & string & number & boolean;
+/** An answer's data: read by path, held against what is expected, never trusted to have a shape. */
+export interface Json {
+  readonly [key: string]: Json;
+}
+
+export function listOf(json: Json | undefined): readonly Json[] {
+  if (!Array.isArray(json)) throw new Error(`Got ${JSON.stringify(json)}, expected a list`);
+  return json as readonly Json[];
+}
 
 export type As = { readonly tenant: string; readonly roles?: readonly ("member" | "admin")[]; readonly user?: string } | "operator";
 
@@ -69,7 +77,7 @@ export class TestServer {
     });
     const text = await response.text();
     const body = JSON.parse(text) as { data?: Json; errors?: GraphqlAnswer["errors"] };
-    return { status: response.status, headers: response.headers, data: body.data ?? ({} as Json), errors: body.errors ?? [], text };
+    return { status: response.status, headers: response.headers, data: body.data ?? {}, errors: body.errors ?? [], text };
   }
 
   /** As `ask`, and fails on any error. */
@@ -107,8 +115,9 @@ export class TestServer {
     const id = String(accepted["ingestDocument"]?.["document"]?.["id"]);
     await until(async () => {
       const { document } = await this.must(as, "query ($id: ID!) { document(id: $id) { state failure { code message } } }", { id });
-      if (document?.["state"] === "FAILED") throw new Error(`Ingestion failed: ${JSON.stringify(document["failure"])}`);
-      return document?.["state"] === "READY" ? true : undefined;
+      const state = String(document?.["state"]);
+      if (state === "FAILED") throw new Error(`Ingestion failed: ${JSON.stringify(document?.["failure"])}`);
+      return state === "READY" ? true : undefined;
     });
     return id;
   }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { TestServer, type Json } from "./server.js";
+import { listOf, TestServer, type Json } from "./server.js";
 
 const askText = `mutation ($input: AskInput!) { ask(input: $input) {
   __typename
@@ -32,7 +32,7 @@ describe("a question over GraphQL", () => {
     expect(ask?.["text"]).toContain("31 days of annual leave");
     expect(ask?.["citations"]?.[0]).toMatchObject({ document: { id: birchDocument, title: "Birch handbook" } });
     expect(ask?.["usage"]?.["costMicroUsd"]).toBeGreaterThan(0);
-    const stages = (ask?.["latency"]?.["stages"] ?? []) as readonly Json[];
+    const stages = listOf(ask?.["latency"]?.["stages"]);
     expect(stages.map((stage) => stage["name"])).toEqual(expect.arrayContaining(["guard", "embed", "search", "model", "settle"]));
     const after = (await server.must(birchAdmin, "{ quota { requests { limit remaining } tokens { limit remaining reserved } } }"))["quota"] as Json;
     const spent = Number(ask?.["usage"]?.["promptTokens"]) + Number(ask?.["usage"]?.["completionTokens"]);
@@ -56,14 +56,14 @@ describe("a question over GraphQL", () => {
 
   test.each(["VECTOR", "TEXT", "HYBRID"])("search in mode %s finds the tenant's passages and no other's", async (mode) => {
     const { search } = await server.must(birchAdmin, "query ($input: SearchInput!) { search(input: $input) { mode hits { score snippet document { id } } } }", { input: { query: "return goods within days of delivery", mode } });
-    const hits = search?.["hits"] as readonly Json[];
+    const hits = listOf(search?.["hits"]);
     expect(hits.length).toBeGreaterThan(0);
     for (const hit of hits) expect(hit["document"]?.["id"]).toBe(birchDocument);
   });
 
   test("writes one ledger row a model call, which the usage report sums by operation", async () => {
     const usage = async (): Promise<Json> => (await server.must(birchAdmin, "{ usage(input: { groupBy: OPERATION }) { groups { key total { calls promptTokens completionTokens costMicroUsd cost } } total { calls costMicroUsd } } }"))["usage"] as Json;
-    const callsOf = (report: Json): number => Number((report["groups"] as unknown as Json[]).find((group) => group["key"] === "ask")?.["total"]?.["calls"] ?? 0);
+    const callsOf = (report: Json): number => Number(listOf(report["groups"]).find((group) => String(group["key"]) === "ask")?.["total"]?.["calls"] ?? 0);
     const before = await usage();
     await server.must(birchAdmin, askText, { input: { question: "When do unused days of leave expire?" } });
     // One for the question's embedding, one for the completion.

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { TestServer, type Json } from "./server.js";
+import { listOf, TestServer, type Json } from "./server.js";
 
 const changeTier = "mutation ($input: ChangeTierInput!) { changeTier(input: $input) { tenant { tier } placementMove { id phase } } }";
 const question = { input: { question: "What does a pallet of cement cost?" } };
@@ -41,7 +41,7 @@ describe("a tier upgrade", () => {
     expect(await move("PRO")).toMatchObject({ phase: "DONE", from: "SILO", to: "POOL" });
     const back = await server.must(admin, "{ viewer { placement } documents { nodes { id } } }");
     expect(back["viewer"]?.["placement"]).toBe("POOL");
-    expect((back["documents"]?.["nodes"] as readonly Json[]).map((document) => document["id"]).toSorted()).toEqual([documentId, added].toSorted());
+    expect(listOf(back["documents"]?.["nodes"]).map((document) => String(document["id"])).toSorted()).toEqual([documentId, added].toSorted());
     const neighbour = await server.must({ tenant: "fir" }, askText, question);
     expect(neighbour["ask"]?.["text"]).toContain("199 EUR");
   });
