@@ -1,7 +1,7 @@
 import { HeaderMap } from "@apollo/server";
 import { GraphQLError } from "graphql";
 import { maskError, maskRequestError, meantError } from "../graphql/mask-errors.js";
-import { badUserInput, internal } from "../kernel/errors.js";
+import { BulkheadError, internal } from "../kernel/errors.js";
 
 /** For what Apollo reports before execution: the same error, with the HTTP status and headers of its code. */
 export function toHttpError(error: unknown): GraphQLError {
@@ -25,8 +25,8 @@ export function toHttpAnswer(error: unknown, requestId: string): { status: numbe
 }
 
 /** Variables of the wrong type, found while pricing: the caller's fault, in graphql-js's words. */
-function requestFault(error: GraphQLError): ReturnType<typeof badUserInput> {
-  return badUserInput("variables", maskRequestError(error).message, "values of the declared types");
+function requestFault(error: GraphQLError): BulkheadError {
+  return new BulkheadError("BAD_USER_INPUT", maskRequestError(error).message, { field: "variables" });
 }
 
 function errorHeaders(code: string, retryAfterMs: number | undefined): [string, string][] {

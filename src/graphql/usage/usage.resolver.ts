@@ -16,7 +16,7 @@ export class UsageResolver {
     const { services, tenant, deadline } = asTenant(context);
     const range = { ...parseSpan(input, new Date()), groupBy: input?.groupBy ?? ("MODEL" as const) };
     const groups = await services.usage.report(tenant, deadline, range);
-    const dearestFirst = [...groups].sort((a, b) => b.costMicroUsd - a.costMicroUsd || a.key.localeCompare(b.key));
+    const dearestFirst = groups.toSorted((a, b) => b.costMicroUsd - a.costMicroUsd || a.key.localeCompare(b.key));
     return { ...range, groups: dearestFirst.map((group) => ({ key: group.key, total: sum([group]) })), total: sum(groups) };
   }
 }

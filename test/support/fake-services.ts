@@ -1,0 +1,204 @@
+import { newId, parseTenantId, type ChunkId, type ConversationId, type DocumentId, type MoveId, type TenantId } from "../../src/kernel/ids.js";
+import { notFound } from "../../src/kernel/errors.js";
+import type { Page, PageRequest } from "../../src/kernel/page.js";
+import { refusal, type Refusal } from "../../src/kernel/refusal.js";
+import type { Answered, Services, TenantAdministration } from "../../src/graphql/services.js";
+import type { PlacementMoveRow } from "../../src/storage/control/control-plane.js";
+import type { ChunkRow, ConversationRow, ConversationStore, DocumentRow, DocumentStore, MessageRow, TenantStore } from "../../src/storage/tenant-store.js";
+import type { TenantContext } from "../../src/tenancy/tenant-context.js";
+import type { TenantRecord } from "../../src/tenancy/tenant-record.js";
+import type { TierPolicies, TierPolicy, Tier } from "../../src/tenancy/tier-policy.js";
+
+const epoch = new Date("2026-01-01T00:00:00Z");
+
+export function tenantRecord(id: string, tier: Tier = "PRO"): TenantRecord {
+  return { id: parseTenantId(id), name: id.toUpperCase(), tier, state: "ACTIVE", placement: { kind: "SETTLED", home: { kind: "POOL" }, epoch: 1 }, createdAt: epoch, version: 1 };
+}
+
+export function documentRow(tenant: string, title: string): DocumentRow {
+  return {
+    id: newId<DocumentId>("document"), tenantId: parseTenantId(tenant), title, mediaType: "text/markdown", tags: ["demo"], state: "READY",
+    bytes: 3_000_000_000, chunkCount: 3, version: 1, contentSha256: "0".repeat(64), createdAt: epoch, updatedAt: epoch,
+  };
+}
+
+const policy = (tier: Tier): TierPolicy => Object.freeze({
+  tier, placement: tier === "ENTERPRISE" ? "SILO" : "POOL", weight: 1, requestsPerMinute: 600, tokensPerMinute: 10_000, maxDocuments: 10, maxChunks: 100,
+  maxBytes: 1_000_000, maxDocumentBytes: 500_000, maxQuestionChars: 8_000, maxAnswerTokens: 512, contextTokens: 1_000, historyTokens: 500, models: ["fake"],
+});
+
+export const testPolicies: TierPolicies = Object.freeze({ FREE: policy("FREE"), PRO: policy("PRO"), ENTERPRISE: policy("ENTERPRISE") });
+
+/**
+ * Services in memory, for tests of the layers above them. `walls` false takes the store's two walls
+ * down: every read then sees the rows of all tenants.
+ */
+export class FakeServices implements Services {
+  readonly records = new Map<TenantId, TenantRecord>();
+  readonly documents: DocumentRow[] = [];
+  readonly conversations: (ConversationRow & { userId: string })[] = [];
+  readonly messages: MessageRow[] = [];
+  readonly moves: PlacementMoveRow[] = [];
+  readonly asked: { tenantId: TenantId; question: string; path: string }[] = [];
+  readonly watched: AbortSignal[] = [];
+  walls = true;
+  documentReads = 0;
+  /** What `ask` does; the default cites the first visible document. */
+  answer: (context: TenantContext) => Promise<Answered | Refusal> = (context) => Promise.resolve(this.#answerFor(context));
+
+  addTenant(id: string, tier: Tier = "PRO"): TenantRecord {
+    const record = tenantRecord(id, tier);
+    this.records.set(record.id, record);
+    return record;
+  }
+
+  suspend(id: string): void {
+    const tenantId = parseTenantId(id);
+    const record = this.records.get(tenantId);
+    if (record !== undefined) this.records.set(tenantId, { ...record, state: "SUSPENDED" });
+  }
+
+  addDocument(tenant: string, title: string): DocumentRow {
+    const row = documentRow(tenant, title);
+    this.documents.push(row);
+    return row;
+  }
+
+  readonly stores: Services["stores"] = {
+    read: (context, _deadline, work) => work(this.#storeOf(context)),
+    write: (context, _deadline, work) => work(this.#storeOf(context)),
+  };
+
+  readonly ingestion: Services["ingestion"] = {
+    accept: (context, _deadline, input) => {
+      const row: DocumentRow = { ...documentRow(context.tenantId, input.title), state: "PENDING", mediaType: input.mediaType, tags: input.tags, bytes: input.content.length };
+      this.documents.push(row);
+      return Promise.resolve(row);
+    },
+    retry: (context, _deadline, id) => {
+      const row = this.#visible(context).find((candidate) => candidate.id === id);
+      return row === undefined ? Promise.reject(notFound("Document")) : Promise.resolve(row);
+    },
+  };
+
+  readonly ingestionProgress: Services["ingestionProgress"] = { watch: (context, id, signal) => this.#watch(context, id, signal) };
+  readonly answers: Services["answers"] = {
+    run: (context, _deadline, input, path) => {
+      this.asked.push({ tenantId: context.tenantId, question: input.question, path });
+      return this.answer(context);
+    },
+  };
+  readonly search: Services["search"] = {
+    run: (context, _deadline, { query }) =>
+      Promise.resolve(query === "refuse me" ? refusal("RATE_LIMITED", "Too many tokens", { retryAfterMs: 1_500, limit: "tokensPerMinute" }) : { kind: "HITS", hits: this.#visible(context).map((row) => ({ chunk: chunkOf(row), score: 0.5, vectorScore: 0.4 })) }),
+  };
+  readonly quotas: Services["quotas"] = {
+    view: () => Promise.resolve({ requests: { limit: 600, remaining: 599, resetsAt: epoch }, tokens: { limit: 10_000, remaining: 9_000, reserved: 500, resetsAt: epoch } }),
+  };
+  readonly usage: Services["usage"] = {
+    report: () => Promise.resolve([{ key: "fake", calls: 2, promptTokens: 3_000_000_000, completionTokens: 5, costMicroUsd: 12_345_678 }]),
+  };
+  readonly tenants: TenantAdministration = {
+    create: ({ id, name, tier }) => Promise.resolve({ ...this.addTenant(String(id), tier), name }),
+    find: (id) => Promise.resolve([...this.records.values()].find((record) => record.id === id)),
+    page: (request) => Promise.resolve(pageOf([...this.records.values()], request)),
+    changeTier: (id, tier) => {
+      const tenant = { ...this.#record(id), tier };
+      const move: PlacementMoveRow = {
+        id: newId<MoveId>("move"), tenantId: tenant.id, from: { kind: "POOL" }, to: { kind: "SILO", database: "x" }, fromTier: "PRO", toTier: tier,
+        targetEpoch: 2, phase: "COPYING", copied: 10, total: 20, startedAt: epoch, finishedAt: new Date(epoch.getTime() + 5_000),
+      };
+      this.moves.push(move);
+      return Promise.resolve({ tenant, move });
+    },
+    suspend: (id) => Promise.resolve({ ...this.#record(id), state: "SUSPENDED" }),
+    reactivate: (id) => Promise.resolve(this.#record(id)),
+    findMove: (id) => Promise.resolve(this.moves.find((move) => move.id === id)),
+    watchMove: (id) => this.#watchMove(id),
+  };
+
+  #record(id: unknown): TenantRecord {
+    const record = [...this.records.values()].find((candidate) => candidate.id === id);
+    if (record === undefined) throw notFound("Tenant");
+    return record;
+  }
+
+  #visible(context: TenantContext): DocumentRow[] {
+    return this.documents.filter((row) => !this.walls || row.tenantId === context.tenantId);
+  }
+
+  async *#watch(context: TenantContext, id: DocumentId, signal: AbortSignal): AsyncGenerator<DocumentRow> {
+    this.watched.push(signal);
+    const row = this.#visible(context).find((candidate) => candidate.id === id);
+    if (row !== undefined) yield row;
+    await new Promise((_resolve, reject) => {
+      if (signal.aborted) reject(signal.reason);
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    });
+  }
+
+  async *#watchMove(id: string): AsyncGenerator<PlacementMoveRow> {
+    for (const move of this.moves.filter((candidate) => candidate.id === id)) {
+      yield move;
+      yield { ...move, phase: "DONE", copied: 20 };
+    }
+  }
+
+  #answerFor(context: TenantContext): Answered {
+    return {
+      kind: "ANSWER", id: "ans_1", text: "Because.", finishReason: "STOP", cached: false, model: "fake",
+      citations: this.#visible(context).map((row) => ({ documentId: row.id, chunkId: newId<ChunkId>("chunk"), snippet: `about ${row.title}`, score: 0.9 })),
+      usage: { promptTokens: 10, completionTokens: 5, costMicroUsd: 123 }, latency: { totalMs: 1.5, stages: [{ name: "retrieve", ms: 1 }] },
+    };
+  }
+
+  #storeOf(context: TenantContext): TenantStore {
+    return { tenantId: context.tenantId, home: "POOL", documents: this.#documentsOf(context), chunks: {} as TenantStore["chunks"], conversationsOf: (userId) => this.#conversationsOf(context, userId) };
+  }
+
+  #documentsOf(context: TenantContext): DocumentStore {
+    const store: Partial<DocumentStore> = {
+      getMany: (ids) => {
+        this.documentReads += 1;
+        return Promise.resolve(ids.map((id) => this.#visible(context).find((row) => row.id === id)));
+      },
+      page: (request) => Promise.resolve(pageOf(this.#visible(context), request)),
+      remove: (id) => {
+        const row = this.#visible(context).find((candidate) => candidate.id === id);
+        if (row !== undefined) this.documents.splice(this.documents.indexOf(row), 1);
+        return Promise.resolve(row !== undefined);
+      },
+    };
+    return store as DocumentStore;
+  }
+
+  #conversationsOf(context: TenantContext, userId: string): ConversationStore {
+    const mine = (): typeof this.conversations => this.conversations.filter((row) => !this.walls || (row.tenantId === context.tenantId && row.userId === userId));
+    const store: Partial<ConversationStore> = {
+      start: (title) => {
+        const row = { id: newId<ConversationId>("conversation"), tenantId: context.tenantId, title, createdAt: epoch, updatedAt: epoch, userId };
+        this.conversations.push(row);
+        return Promise.resolve(row);
+      },
+      getMany: (ids) => Promise.resolve(ids.map((id) => mine().find((row) => row.id === id))),
+      page: (request) => Promise.resolve(pageOf(mine(), request)),
+      messages: (id, request) => Promise.resolve(pageOf(this.messages.filter((row) => row.conversationId === id), request)),
+      clear: (id) => {
+        const row = mine().find((candidate) => candidate.id === id);
+        if (row !== undefined) this.conversations.splice(this.conversations.indexOf(row), 1);
+        return Promise.resolve(row !== undefined);
+      },
+    };
+    return store as ConversationStore;
+  }
+}
+
+export function pageOf<Item extends { readonly id: string }>(rows: readonly Item[], { first, after }: PageRequest): Page<Item> {
+  const start = after === undefined ? 0 : rows.findIndex((row) => row.id === after) + 1;
+  const items = rows.slice(start, start + first).map((item) => ({ item, cursor: item.id }));
+  return { items, hasNextPage: rows.length > start + first };
+}
+
+function chunkOf(row: DocumentRow): ChunkRow {
+  return { id: newId<ChunkId>("chunk"), tenantId: row.tenantId, documentId: row.id, ordinal: 0, text: `about ${row.title}`, headings: [] };
+}
