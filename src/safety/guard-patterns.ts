@@ -10,7 +10,8 @@ export interface GuardPattern {
  */
 const command = String.raw`(?:^|[.!?:;,\n"(]\s*|\b(?:please|now|and|then|just|instead|first|you (?:must|should|will)|(?:can|could|would|will) you)\s+)`;
 
-const secretPrompt = String.raw`(?:(?:your|the) (?:(?:full|exact|complete|entire|verbatim|own) )*(?:system|hidden|initial|original|secret|internal|developer) (?:prompt|message)|your (?:(?:full|exact|complete|entire) )*(?:system|hidden|initial|original|secret|internal) (?:instructions?|rules|directives)|your prompt)`;
+/** "The developer message in the log" is a log's; only "your developer message" is the assistant's. */
+const secretPrompt = String.raw`(?:(?:your|the) (?:(?:full|exact|complete|entire|verbatim|own) )*(?:system|hidden|secret) prompt|your (?:(?:full|exact|complete|entire|verbatim|own) )*(?:(?:system|hidden|initial|original|secret|internal|developer) (?:prompt|message|instructions?|rules|directives)|prompt))`;
 
 const foreignTenant = String.raw`(?:another|other|(?:a|the) different|the other) tenants?(?:['’]s?)?`;
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { TenantId } from "../../src/kernel/ids.js";
@@ -6,6 +7,8 @@ import { FairQueue, type Turn, type TurnRequest } from "../../src/metering/fair-
 import { FlowQueue } from "../../src/metering/flow-queue.js";
 
 const never = new AbortController().signal;
+// Hundreds of calls wait on it at once, which is what the test is about.
+setMaxListeners(0, never);
 
 function requestOf(tenant: string, more: Partial<TurnRequest> = {}): TurnRequest {
   return { tenantId: tenant as TenantId, weight: 1, tokens: 100, workClass: "INTERACTIVE", ...more };
