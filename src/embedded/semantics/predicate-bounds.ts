@@ -9,8 +9,9 @@ import { plainNumber } from "./numbers.js";
 
 /**
  * Every matching document has at least one index key on `path` within the bounds.
- * A path can have several entries. Each is safe alone; two may be intersected only on an index that is
- * not multikey, since `{$gt: 5, $lt: 10}` matches `[1, 20]`, whose keys are 1 and 20.
+ * Each entry is safe alone. On an index that is multikey two must not be combined when they are on one
+ * path (`{$gt: 5, $lt: 10}` matches `[1, 20]`, whose keys are 1 and 20) or on two paths that begin alike
+ * (`{"a.x": 1, "a.y": 2}` matches documents without a key of both).
  */
 export interface PathBounds {
   path: string;
