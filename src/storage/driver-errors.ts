@@ -9,7 +9,7 @@ import {
   MongoTopologyClosedError,
   MongoClientClosedError,
 } from "mongodb";
-import { BulkheadError, conflict, internal, serviceUnavailable } from "../kernel/errors.js";
+import { BulkheadError, internal, serviceUnavailable } from "../kernel/errors.js";
 
 /** MongoDB's codes for "the node cannot do this now": see its error list under `NotPrimaryError`, `RetriableError` and time limits. */
 const passingCodes: ReadonlySet<number> = new Set([
@@ -39,7 +39,9 @@ export function translateDriverError(error: unknown): unknown {
   if (classesOfAbsence.some((known) => error instanceof known) || isPassing(error)) {
     return serviceUnavailable("The database does not answer", 1_000, error);
   }
-  if (error instanceof MongoServerError && error.code === duplicateKey) return conflict("An object with this id exists already");
+  if (error instanceof MongoServerError && error.code === duplicateKey) {
+    return new BulkheadError("CONFLICT", "An object with this id exists already", {}, { cause: error });
+  }
   return internal("The database refused an operation", error);
 }
 

@@ -8,7 +8,7 @@ import type { ConversationRow, DocumentRow, NewChunk, TenantStore } from "../../
 import { newId, type DocumentId } from "../../src/kernel/ids.js";
 import type { TenantContext } from "../../src/tenancy/tenant-context.js";
 import { startTestDeployment, type TestDeployment } from "../support/engine.js";
-import { homeOptions, newChunk, newDocument, openTestHome, openTestStore, testEmbedding } from "../support/homes.js";
+import { homeOptions, newChunk, newDocument, openTestHome, openTestStore, testEmbedding, untilSearchable } from "../support/homes.js";
 import { contextOf, policies, recordingTelemetry } from "../support/tenants.js";
 
 const caps = policies.PRO;
@@ -36,7 +36,7 @@ async function fill(into: TenantStore, context: TenantContext): Promise<typeof f
   const talk = into.conversationsOf(context.userId);
   const conversation = await talk.start("Their talk");
   await talk.append(conversation.id, { question: "q", answer: "a" });
-  await expect.poll(() => into.chunks.isSearchable(id, 1), { timeout: 20_000 }).toBe(true);
+  await untilSearchable(into, id, 1);
   return { store: into, document, chunk, conversation };
 }
 

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { newId, parseUserId, type ChunkId, type ConversationId, type DocumentId } from "../../src/kernel/ids.js";
 import type { TenantStore } from "../../src/storage/tenant-store.js";
 import { policies } from "../support/tenants.js";
-import { newChunk, newDocument, testEmbedding } from "../support/homes.js";
+import { newChunk, newDocument, testEmbedding, untilSearchable } from "../support/homes.js";
 
 const caps = policies.PRO;
 const user = parseUserId("user-1");
@@ -135,8 +135,8 @@ export function tenantStoreContract(name: string, open: () => Promise<TenantStor
       const chunks = [newChunk(0, [1, 0, 0, 0]), newChunk(1, [0.8, 0.6, 0, 0])];
       await store.documents.publish(a.id, chunks, testEmbedding, caps);
       await store.documents.publish(b.id, [newChunk(0, [0, 1, 0, 0])], testEmbedding, caps);
-      await expect.poll(() => store.chunks.isSearchable(a.id, 1), { timeout: 20_000 }).toBe(true);
-      await expect.poll(() => store.chunks.isSearchable(b.id, 1), { timeout: 20_000 }).toBe(true);
+      await untilSearchable(store, a.id, 1);
+      await untilSearchable(store, b.id, 1);
       expect(await store.chunks.isSearchable(a.id, 2)).toBe(false);
       const found = await store.chunks.nearest(Float32Array.of(1, 0, 0, 0), 10, {});
       expect(found.map(({ score }) => Number(score.toFixed(3)))).toEqual([1, 0.9, 0.5]);

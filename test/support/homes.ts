@@ -58,3 +58,12 @@ export function newChunk(ordinal: number, vector: readonly number[], more: Parti
     ...more,
   };
 }
+
+/** Polls, because Atlas indexes with a delay. Fails when the version is still not found after 20 s. */
+export async function untilSearchable(store: TenantStore, id: DocumentId, version: number): Promise<void> {
+  const endsAt = performance.now() + 20_000;
+  while (!(await store.chunks.isSearchable(id, version))) {
+    if (performance.now() > endsAt) throw new Error(`Version ${version} of ${id} did not become searchable within 20 s`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
