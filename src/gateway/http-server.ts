@@ -6,6 +6,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { once } from "node:events";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { newId, type RequestId } from "../kernel/ids.js";
@@ -37,9 +38,15 @@ const drainMsMax = 10_000;
 export class HttpServer {
   readonly #server: Server;
   #draining = false;
+  /** Connections that have carried no request yet. Browsers open some in advance; Node counts them neither as idle nor as done. */
+  readonly #silent = new Set<Socket>();
 
   constructor(private readonly parts: HttpParts) {
     this.#server = createServer((request, response) => void this.#answer(request, response));
+    this.#server.on("connection", (socket: Socket) => {
+      this.#silent.add(socket);
+      socket.once("close", () => this.#silent.delete(socket));
+    });
     this.#server.on("upgrade", (request, socket, head: Buffer) => this.#upgrade(request, socket, head));
     // A slow sender holds a socket and no more than that: 10 s for the head, 15 s for all of it.
     this.#server.headersTimeout = 10_000;
@@ -65,6 +72,7 @@ export class HttpServer {
     const closed = once(this.#server, "close");
     this.#server.close();
     this.#server.closeIdleConnections();
+    for (const socket of this.#silent) socket.destroy();
     this.parts.sockets.close();
     this.parts.streams.endAll();
     const cut = new AbortController();
@@ -77,6 +85,7 @@ export class HttpServer {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedAt = performance.now();
+    this.#silent.delete(request.socket);
     const requestId = newId<RequestId>("request");
     response.setHeader("x-request-id", requestId);
     response.setHeader("x-content-type-options", "nosniff");
@@ -121,6 +130,7 @@ export class HttpServer {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#silent.delete(request.socket);
     socket.on("error", (error: Error) => this.parts.telemetry.log("debug", "A socket failed while being upgraded", { err: error }));
     const status = this.#draining ? "503 Service Unavailable" : pathOf(request) !== "/graphql" ? "404 Not Found" : this.parts.cors.allowsSocket(request) ? undefined : "403 Forbidden";
     if (status === undefined) this.parts.sockets.upgrade(request, socket, head);

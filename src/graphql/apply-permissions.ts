@@ -1,6 +1,6 @@
 import { defaultFieldResolver, isObjectType, type GraphQLFieldResolver, type GraphQLSchema } from "graphql";
 import { shield, type IRule } from "graphql-shield";
-import { forbidden } from "../kernel/errors.js";
+import { forbidden, internal } from "../kernel/errors.js";
 import type { FieldRules } from "./permissions.js";
 import type { RequestContext } from "./request-context.js";
 
@@ -25,10 +25,21 @@ export function applyPermissions(schema: GraphQLSchema, rules: FieldRules): void
       const middleware = middlewares[fieldName];
       // A rule that shield did not turn into a guard must not pass for one.
       if (field === undefined || middleware === undefined) throw forbidden(`No guard could be made for ${typeName}.${fieldName}`);
-      const resolve: Resolver = field.resolve ?? defaultFieldResolver;
+      const resolve = throwingErrorsOnly(field.resolve ?? defaultFieldResolver);
       field.resolve = (parent, args, context: RequestContext, info) => middleware(resolve, parent, args, context, info);
     }
   }
+}
+
+/** Shield returns what a resolver threw, and graphql-js takes only an `Error` for one: anything else would be answered as data. */
+function throwingErrorsOnly(resolve: Resolver): Resolver {
+  return async (parent, args, context, info): Promise<unknown> => {
+    try {
+      return await resolve(parent, args, context, info);
+    } catch (error) {
+      throw error instanceof Error ? error : internal("A resolver threw something that is no error", error);
+    }
+  };
 }
 
 function shieldTree(rules: FieldRules): Record<string, Record<string, IRule>> {
