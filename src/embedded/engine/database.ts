@@ -133,7 +133,7 @@ export class Database {
       check: () => this.#refuseChangedCatalog(changes, unit),
       apply: (view) => {
         for (const own of changes) this.#writeChanges(view, own);
-        if (record) view.put(sessionKey(record.lsid), encode(record.doc));
+        if (record) view.put(sessionKey(record.lsid), encode(record.describe()));
       },
       visible: (version) => {
         for (const own of changes) this.#noteVisible(own, version);

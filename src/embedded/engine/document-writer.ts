@@ -63,13 +63,16 @@ async function stageChecked(unit: WorkUnit, collection: CollectionState, change:
     // Every index is asked, so that arrays it cannot hold are refused before anything is staged.
     const own = indexEntries(index, after, change.idKey);
     if (!index.unique) continue;
+    const old = change.before ? indexEntries(index, change.before.doc, change.idKey).entries : [];
     const kept = new Set(own.entries.map((entry) => keyText(entry.key)));
+    const held = new Set(old.map((entry) => keyText(entry.key)));
     for (const entry of own.entries) {
+      // A key the document keeps is guarded by the document's own lock; taking it would invite deadlocks.
+      if (held.has(keyText(entry.key))) continue;
       if ((await unit.lock(entry.key)) === "restart") return "restart";
       if (isTaken(unit, entry.key, change.idKey)) throw duplicateEntry(unit.database.namespace(collection), index, entry.tuple);
       claims.push([keyText(entry.key), keyText(change.idKey)]);
     }
-    const old = change.before ? indexEntries(index, change.before.doc, change.idKey).entries : [];
     for (const { key } of old) {
       if (kept.has(keyText(key))) continue;
       // The freed key is locked too: a stranger must not take it before this commit is visible.

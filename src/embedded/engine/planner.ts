@@ -8,6 +8,7 @@ import { valuesEqual } from "../semantics/compare.js";
 import { encodeKey } from "../semantics/key-encoding.js";
 import { predicateBounds, type PathBounds } from "../semantics/predicate-bounds.js";
 import type { CollectionState } from "./catalog.js";
+import { badValue } from "./errors.js";
 import type { IndexState } from "./index-state.js";
 import { documentPrefix, idBound, idKeyOf, indexPrefix, successor, tupleBound } from "./keys.js";
 import { asNumber, isNumber } from "./values.js";
@@ -36,12 +37,24 @@ type Bound = NonNullable<PathBounds["lower"]>;
 type BoundsByPath = ReadonlyMap<string, readonly PathBounds[]>;
 
 export function planRead(collection: CollectionState, request: PlanRequest): Plan {
+  refuseUnknownHint(collection, request.hint);
   const bounds = groupByPath(predicateBounds(request.filter));
   const sort = Object.entries(request.sort ?? {});
   const byId = planIds(request.filter, bounds, sort);
-  if (byId && request.hint === undefined) return byId;
+  if (byId && (request.hint === undefined || isIdHint(request.hint))) return byId;
   const best = bestIndex(collection, request, bounds, sort);
   return best ?? planCollection(collection, bounds, sort);
+}
+
+/** Throws EngineError 2 BadValue for an index that does not exist. */
+function refuseUnknownHint(collection: CollectionState, hint: string | Doc | undefined): void {
+  if (hint === undefined || isIdHint(hint) || (typeof hint === "object" && "$natural" in hint)) return;
+  if (collection.indexes.some((index) => isHinted(index, hint))) return;
+  throw badValue("error processing query: planner returned error :: caused by :: hint provided does not correspond to an existing index");
+}
+
+function isIdHint(hint: string | Doc): boolean {
+  return typeof hint === "string" ? hint === "_id_" : Object.keys(hint).join() === "_id";
 }
 
 function groupByPath(bounds: readonly PathBounds[]): BoundsByPath {

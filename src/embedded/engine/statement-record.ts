@@ -38,7 +38,10 @@ export class StatementRecord {
   /** To be called when the statement is staged, so that record and write share a commit. */
   note(unit: WorkUnit, statement: number, outcome: Doc): void {
     this.#done.set(statement, outcome);
-    const statements = [...this.#done].map(([i, o]) => ({ i, o }));
-    unit.sessionRecord = { lsid: this.lsid, doc: { t: this.txnNumber, at: new Date(), s: statements } };
+    unit.sessionRecord ??= { lsid: this.lsid, describe: () => this.#describe() };
+  }
+
+  #describe(): Doc {
+    return { t: this.txnNumber, at: new Date(), s: [...this.#done].map(([i, o]) => ({ i, o })) };
   }
 }

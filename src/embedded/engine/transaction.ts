@@ -55,7 +55,7 @@ export class Transaction {
     const unit = this.#unit;
     try {
       if (unit && unit.changes.size > 0) {
-        unit.sessionRecord = { lsid: this.lsid, doc: { t: this.number, at: new Date(), committed: true } };
+        unit.sessionRecord = { lsid: this.lsid, describe: () => ({ t: this.number, at: new Date(), committed: true }) };
         await unit.flush();
       }
       this.state = "committed";

@@ -48,6 +48,8 @@ export async function updateDocuments(unit: WorkUnit, collection: CollectionStat
       // Another upsert was first: now the filter finds its document, as on a server.
       const lostRace = error instanceof EngineError && error.code === 11000 && !unit.snapshot;
       if (!lostRace || attempt >= UPSERT_ATTEMPTS_MAX) throw error;
+      // The failed insert's locks would stand in the way of the winner's next writers.
+      if (unit.changes.size === 0) unit.discard();
       if (attempt > 1 && !matchesAny(unit, collection, statement)) throw error;
     }
   }

@@ -5,7 +5,6 @@
 import { EngineError } from "../engine-error.js";
 import type { Doc } from "../semantics/bson-codec.js";
 import { compileMatcher } from "../semantics/matcher.js";
-import { compileJsonSchema } from "./json-schema.js";
 import { isDoc } from "./values.js";
 
 export interface Validator {
@@ -18,10 +17,7 @@ export function compileValidator(options: Doc): Validator | undefined {
   const filter = options["validator"];
   if (!isDoc(filter) || Object.keys(filter).length === 0 || options["validationLevel"] === "off") return undefined;
   if (options["validationAction"] === "warn") return undefined;
-  const { $jsonSchema: schema, ...rest } = filter;
-  const fitsSchema = schema === undefined ? () => true : compileJsonSchema(schema);
-  const matches = compileMatcher(rest);
-  return { moderate: options["validationLevel"] === "moderate", accepts: (doc) => fitsSchema(doc) && matches(doc) };
+  return { moderate: options["validationLevel"] === "moderate", accepts: compileMatcher(filter) };
 }
 
 /** Throws EngineError 121 DocumentValidationFailure. */

@@ -32,7 +32,8 @@ export interface CollectionChanges {
 /** The record that answers a retried write; written in the same commit as the write itself. */
 export interface SessionRecord {
   lsid: Buffer;
-  doc: Doc;
+  /** Called once, in the commit: a bulk write adds to the record statement by statement. */
+  describe(): Doc;
 }
 
 /** A plain write waits this long in all for other writers, as long as a driver's patience with one statement. */
