@@ -11,6 +11,16 @@ const remote = backendOf("gpt-4o-mini", "house-model");
 const embedded = backendOf("embedded-extractive");
 const pool = new InferencePool([remote, embedded]);
 
+/** What a caller of the smallest tier reads, with the name they asked for taken out. */
+function messageOf(model: string): string {
+  try {
+    pool.choose(tierPolicies.FREE, model);
+    return "";
+  } catch (error) {
+    return (error as Error).message.replace(model, "X");
+  }
+}
+
 describe("choosing a model", () => {
   it("gives the first back end that the tier allows where none is named", () => {
     expect(pool.choose(tierPolicies.FREE)).toEqual({ model: "gpt-4o-mini", backend: remote });
@@ -24,14 +34,6 @@ describe("choosing a model", () => {
   });
 
   it("answers alike for a model the tier may not use and one that does not exist, and names the allowed ones", () => {
-    const messageOf = (model: string) => {
-      try {
-        pool.choose(tierPolicies.FREE, model);
-      } catch (error) {
-        return (error as Error).message.replace(model, "X");
-      }
-      return "";
-    };
     expect(messageOf("house-model")).toBe('model: got "X", expected one of gpt-4o-mini, embedded-extractive');
     expect(messageOf("no-such-model")).toBe(messageOf("house-model"));
   });

@@ -10,7 +10,7 @@ function storeOf(turns: readonly { question: string; answer: string }[] | undefi
   const row = { id, title: "t" } as ConversationRow;
   return {
     get: async () => (turns === undefined ? undefined : row),
-    latest: async (_id: ConversationId, limit: number) => (turns ?? []).slice(-limit) as readonly MessageRow[],
+    latest: async (_id: ConversationId, limit: number) => (turns ?? []).slice(-limit) as unknown as readonly MessageRow[],
   } as unknown as ConversationStore;
 }
 

@@ -61,12 +61,13 @@ async function usedBy(bench: Bench): Promise<number> {
   return limit - remaining;
 }
 
-function heldWork(): { promise: Promise<{ value: number; usage: typeof usage }>; resolve: (result: { value: number; usage: typeof usage }) => void } {
-  let resolve: (result: { value: number; usage: typeof usage }) => void = () => {};
-  const promise = new Promise<{ value: number; usage: typeof usage }>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
+type Work = { value: number; usage: typeof usage };
+
+/** Work that ends when the test says so. */
+function heldWork(): { promise: Promise<Work>; resolve: (result: Work) => void } {
+  const held: { resolve?: (result: Work) => void } = {};
+  const promise = new Promise<Work>((resolve) => Object.assign(held, { resolve }));
+  return { promise, resolve: (result) => held.resolve?.(result) };
 }
 
 const usage = { promptTokens: 100, completionTokens: 20 };
@@ -152,14 +153,14 @@ describe("the door settles exactly once", () => {
   });
 });
 
-describe("the streaming twin", () => {
-  async function* words(count: number, report: (usage: { promptTokens: number; completionTokens: number }) => void): AsyncGenerator<number> {
-    for (let i = 1; i <= count; i += 1) {
-      report({ promptTokens: 100, completionTokens: i });
-      yield i;
-    }
+async function* words(count: number, report: (usage: { promptTokens: number; completionTokens: number }) => void): AsyncGenerator<number> {
+  for (let i = 1; i <= count; i += 1) {
+    report({ promptTokens: 100, completionTokens: i });
+    yield i;
   }
+}
 
+describe("the streaming twin", () => {
   it.each([0, 1, 2, 3, 4, 5])("charges what was delivered when the client leaves after %i parts", async (parts) => {
     const bench = open();
     const stream = await bench.door.stream(bench.context, deadline(), call, (_signal, report) => words(5, report));

@@ -10,6 +10,10 @@ const never = new AbortController().signal;
 // Hundreds of calls wait on it at once, which is what the test is about.
 setMaxListeners(0, never);
 
+function nextTurnOfLoop(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 function requestOf(tenant: string, more: Partial<TurnRequest> = {}): TurnRequest {
   return { tenantId: tenant as TenantId, weight: 1, tokens: 100, workClass: "INTERACTIVE", ...more };
 }
@@ -154,7 +158,6 @@ describe("whatever the order of arrivals, ends and departures", () => {
         const running: Turn[] = [];
         const waiting: AbortController[] = [];
         const ended: Promise<void>[] = [];
-        const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
         for (const step of events) {
           if (step.kind === "arrive") {
             const controller = new AbortController();
@@ -169,7 +172,7 @@ describe("whatever the order of arrivals, ends and departures", () => {
             );
           } else if (step.kind === "end" && running.length > 0) running.splice(step.which % running.length, 1)[0]?.release(step.used);
           else if (step.kind === "leave" && waiting.length > 0) waiting[step.which % waiting.length]?.abort(new TypeError("gone"));
-          await settle();
+          await nextTurnOfLoop();
           expect(queue.running).toBe(running.length);
           expect(queue.waiting).toBe(waiting.length);
           expect(queue.running).toBeLessThanOrEqual(slots);
@@ -177,7 +180,7 @@ describe("whatever the order of arrivals, ends and departures", () => {
         }
         while (running.length > 0) {
           running.pop()?.release(1);
-          await settle();
+          await nextTurnOfLoop();
         }
         await Promise.all(ended);
         expect(queue.waiting).toBe(0);

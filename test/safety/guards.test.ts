@@ -69,28 +69,28 @@ describe("the input guard refuses", () => {
   });
 });
 
+function passThrough(guard: OutputGuard, parts: readonly string[]): string | Refusal {
+  let text = "";
+  for (const part of parts) {
+    const released = guard.push(part);
+    if (isRefusal(released)) return released;
+    text += released;
+  }
+  return text + guard.flush();
+}
+
+const cuts = fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 60 });
+function cut(text: string, sizes: readonly number[]): readonly string[] {
+  const parts: string[] = [];
+  for (let at = 0, i = 0; at < text.length; i += 1) {
+    const size = sizes[i % sizes.length] ?? 1;
+    parts.push(text.slice(at, at + size));
+    at += size;
+  }
+  return parts;
+}
+
 describe("the output guard", () => {
-  function passThrough(guard: OutputGuard, parts: readonly string[]): string | Refusal {
-    let text = "";
-    for (const part of parts) {
-      const released = guard.push(part);
-      if (isRefusal(released)) return released;
-      text += released;
-    }
-    return text + guard.flush();
-  }
-
-  const cuts = fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 60 });
-  function cut(text: string, sizes: readonly number[]): readonly string[] {
-    const parts: string[] = [];
-    for (let at = 0, i = 0; at < text.length; i += 1) {
-      const size = sizes[i % sizes.length] ?? 1;
-      parts.push(text.slice(at, at + size));
-      at += size;
-    }
-    return parts;
-  }
-
   it("lets every answer without the canary through unchanged, however it is cut", () => {
     const alphabet = fc.constantFrom("k", "0", "a", "f", " ", "K", "é", "7", ".");
     fc.assert(
