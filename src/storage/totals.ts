@@ -51,15 +51,17 @@ export async function countChunks(
   embedding: EmbeddingModelRef,
   caps: { maxChunks: number },
 ): Promise<void> {
+  const model = { embedding_model: embedding.model, embedding_dimensions: embedding.dimensions };
   const counted = await turn.write("totals").update(
     {
       ...totalsFilter(scope),
       chunks: { $lte: caps.maxChunks - after.chunks + before.chunks },
-      // Once no other chunk is left the tenant may change to another model.
-      $or: [{ embedding_model: embedding.model, embedding_dimensions: embedding.dimensions }, { chunks: before.chunks }],
+      // A version without chunks mixes nothing, and once no other chunk is left the tenant may change
+      // its model: so documents are published empty, one by one, and then with the new vectors.
+      ...(after.chunks === 0 ? {} : { $or: [model, { chunks: before.chunks }] }),
     },
     {
-      set: { embedding_model: embedding.model, embedding_dimensions: embedding.dimensions },
+      ...(after.chunks === 0 ? {} : { set: model }),
       increment: { chunks: after.chunks - before.chunks, length_sum: after.length - before.length, revision: 1 },
     },
   );
