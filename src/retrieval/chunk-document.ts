@@ -18,6 +18,8 @@ const chunkTokensTarget = 190;
 const overlapTokensMax = 32;
 /** A section smaller than this joins its neighbour: a passage of a few words is near to every short question. */
 const sectionTokensMin = 40;
+/** A section smaller than this is no passage at all (a date, a signature) and joins one of another heading if need be. */
+const anySectionTokensMin = 16;
 
 interface Section {
   readonly headings: readonly string[];
@@ -61,8 +63,7 @@ function joinSmall(sections: readonly Section[], depth: number): readonly Sectio
   const joined: Section[] = [];
   for (const section of sections) {
     const last = joined.at(-1);
-    const small = last !== undefined && (last.tokens < sectionTokensMin || section.tokens < sectionTokensMin);
-    if (last !== undefined && small && samePath(last.headings, section.headings, depth)) {
+    if (last !== undefined && shouldJoin(last, section, depth)) {
       const merged = merge(last, section);
       if (merged.tokens <= chunkTokensTarget) {
         joined[joined.length - 1] = merged;
@@ -72,6 +73,11 @@ function joinSmall(sections: readonly Section[], depth: number): readonly Sectio
     joined.push(section);
   }
   return joined;
+}
+
+function shouldJoin(last: Section, next: Section, depth: number): boolean {
+  const smaller = Math.min(last.tokens, next.tokens);
+  return smaller < anySectionTokensMin || (smaller < sectionTokensMin && samePath(last.headings, next.headings, depth));
 }
 
 function merge(first: Section, second: Section): Section {
