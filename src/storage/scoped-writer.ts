@@ -9,6 +9,9 @@ export interface WriteStamp {
   readonly seq: number;
 }
 
+/** Rows of one insert command. Between two commands the server, and the engine in this process, serve others. */
+const insertRowsMax = 100;
+
 type NewRow<Name extends CollectionName> = Omit<Collections[Name], keyof StoredRow> & { readonly id: string };
 type Settable<Name extends CollectionName> = Partial<Omit<Collections[Name], keyof StoredRow>>;
 
@@ -39,7 +42,9 @@ export class ScopedWriter<Name extends CollectionName> {
       const { id, ...fields } = row;
       return { _id: this.scope.key(id), ...fields, tenant_id: this.scope.tenantId, stripe: this.stamp.stripe, seq: this.stamp.seq };
     });
-    await this.db.collection(this.name).insertMany(stored, { session: this.session, ordered: true });
+    for (let start = 0; start < stored.length; start += insertRowsMax) {
+      await this.db.collection(this.name).insertMany(stored.slice(start, start + insertRowsMax), { session: this.session, ordered: true });
+    }
   }
 
   /** The row as it is after the change; undefined when none matched. */
