@@ -61,10 +61,11 @@ async function runInSession(engine: Engine, command: Command, request: Request, 
   refuseReadConcern(command, body);
   if (!session || txnNumber === undefined) return run();
   // One numbered statement of a session at a time: a retry must find what the first attempt did.
-  return session.inTurn(() => (body["autocommit"] === false ? runInTransaction(command, body, session, txnNumber, run) : run()));
+  return session.inTurn(() => (body["autocommit"] === false ? runInTransaction(engine, command, body, session, txnNumber, run) : run()));
 }
 
 async function runInTransaction(
+  engine: Engine,
   command: Command,
   body: Doc,
   session: Session,
@@ -82,6 +83,7 @@ async function runInTransaction(
     return await runStatement(transaction, run);
   } catch (error) {
     // As on a server, any failed statement ends the transaction.
+    engine.cursors.removeOwnedBy(transaction);
     transaction.abort();
     throw error;
   }

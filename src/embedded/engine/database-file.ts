@@ -90,7 +90,7 @@ export class DatabaseFile {
       this.#snapshots -= 1;
       if (this.#snapshots === 0) this.#lastCommits.clear();
     };
-    return { ...this.#view(transaction), version, release };
+    return { ...this.#view(transaction, () => released), version, release };
   }
 
   /** The number of the commit that last wrote `key`; only kept while some snapshot is older. */
@@ -169,9 +169,9 @@ export class DatabaseFile {
     }
   }
 
-  #view(transaction?: HeldTransaction): ReadView {
+  #view(transaction?: HeldTransaction, isReleased = () => false): ReadView {
     const held = transaction ? { transaction } : {};
-    const env = (): Environment => this.#usable(held);
+    const env = (): Environment => this.#usable(isReleased());
     return {
       get: (key) => env().get(key, held),
       chunk: (start, end, reverse, limit) => readChunk(env(), start, end, reverse, limit, held),
@@ -179,10 +179,10 @@ export class DatabaseFile {
     };
   }
 
-  #usable(held: { transaction?: HeldTransaction & { isDone?: boolean } }): Environment {
+  #usable(isReleased: boolean): Environment {
     // Commits that were queued before the file closed still read through their own write transaction.
     if (this.#closed && !this.#committing) this.#refuseClosed();
-    if (held.transaction?.isDone) throw databaseGone();
+    if (isReleased) throw new EngineError(251, "NoSuchTransaction", "The transaction has ended", ["TransientTransactionError"]);
     return this.#env;
   }
 

@@ -52,6 +52,7 @@ export class Engine {
   open(name: string): Database {
     const open = this.#databases.get(name);
     if (open) return open;
+    if (this.#dropping.has(name)) throw new EngineError(215, "DatabaseDropPending", `The database '${name}' is being dropped`);
     const path = join(this.options.dir, fileNameOf(name));
     const database = new Database(name, new DatabaseFile(path, this.options.durable), this.searchIndexes);
     this.#databases.set(name, database);
@@ -61,7 +62,7 @@ export class Engine {
 
   /** The database if it has ever been written; reading a missing one must not make a file. */
   existing(name: string): Database | undefined {
-    if (this.#databases.has(name)) return this.#databases.get(name);
+    if (this.#databases.has(name) || this.#dropping.has(name)) return this.#databases.get(name);
     return existsSync(join(this.options.dir, fileNameOf(name))) ? this.open(name) : undefined;
   }
 

@@ -6,7 +6,7 @@ import { EngineError } from "../engine-error.js";
 import { Long } from "bson";
 import type { Database } from "./database.js";
 import { HOLDING_WAIT_MS_MAX, WorkUnit } from "./work-unit.js";
-import { notServed, writeConflict } from "./errors.js";
+import { notServed } from "./errors.js";
 
 /** MongoDB's own `transactionLifetimeLimitSeconds`; an older snapshot would pin pages of the file. */
 export const TRANSACTION_MS_MAX = 60_000;
@@ -61,7 +61,7 @@ export class Transaction {
       this.state = "committed";
     } catch (error) {
       this.state = "aborted";
-      throw error instanceof EngineError ? error : writeConflict(String(error));
+      throw error;
     } finally {
       this.#end();
     }

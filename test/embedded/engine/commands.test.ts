@@ -22,7 +22,7 @@ describe("documents", () => {
   it("come back with every BSON type they went in with, byte for byte", async () => {
     const doc = { _id: new ObjectId(), i: 1, l: Long.MAX_VALUE, d: new Double(2), m: Decimal128.fromString("1.10"), s: "ü\u0000", at: new Date(5), b: Buffer.from([1, 2]), n: null, o: { z: 1, a: [] } };
     await things.insertOne(doc);
-    const raw = await things.findOne({ _id: doc._id }, { promoteValues: false, promoteLongs: false });
+    const raw = await things.findOne({ _id: doc["_id"] }, { promoteValues: false, promoteLongs: false });
     expect(raw?.["l"]).toEqual(Long.MAX_VALUE);
     expect(raw?.["d"]).toEqual(new Double(2));
     expect(raw?.["m"]).toEqual(doc.m);
@@ -96,7 +96,7 @@ describe("updates", () => {
   it("by findAndModify hand each document of a queue to one worker", async () => {
     await things.insertMany(Array.from({ length: 30 }, (_, n) => ({ _id: id(n), state: "new" })));
     const taken = await Promise.all(Array.from({ length: 40 }, () => things.findOneAndUpdate({ state: "new" }, { $set: { state: "taken" } }, { sort: { _id: 1 } })));
-    const ids = taken.flatMap((doc) => (doc ? [doc._id] : []));
+    const ids = taken.flatMap((doc) => (doc ? [doc["_id"]] : []));
     expect(new Set(ids.map(String)).size).toBe(30);
     expect(ids).toHaveLength(30);
   });
@@ -111,7 +111,7 @@ describe("cursors", () => {
   beforeEach(() => things.insertMany(Array.from({ length: 250 }, (_, n) => ({ _id: id(n), n: n % 10 }))));
 
   it("return everything in batches, sorted or not", async () => {
-    expect((await things.find({}, { batchSize: 7 }).toArray()).map((doc) => Number(doc._id))).toEqual(Array.from({ length: 250 }, (_, n) => n));
+    expect((await things.find({}, { batchSize: 7 }).toArray()).map((doc) => Number(doc["_id"]))).toEqual(Array.from({ length: 250 }, (_, n) => n));
     const sorted = await things.find({}, { batchSize: 20 }).sort({ n: -1, _id: 1 }).skip(5).limit(100).toArray();
     expect(sorted).toHaveLength(100);
     expect(sorted[0]).toEqual({ _id: 59, n: 9 });

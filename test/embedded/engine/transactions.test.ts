@@ -223,10 +223,11 @@ describe("a transaction", () => {
     }));
 });
 
-describe("a retryable write", () => {
-  const sent = (lsid: Document, txnNumber: number, body: Document) =>
-    rawCommand(engine.uri, { ...body, lsid, txnNumber: Long.fromNumber(txnNumber), $db: "bank" });
+function sent(lsid: Document, txnNumber: number, body: Document): Promise<Document> {
+  return rawCommand(engine.uri, { ...body, lsid, txnNumber: Long.fromNumber(txnNumber), $db: "bank" });
+}
 
+describe("a retryable write", () => {
   it("is answered from its record when it comes again, and not repeated", async () => {
     const lsid = { id: new UUID() };
     const once = { update: "accounts", updates: [{ q: { _id: "a" }, u: { $inc: { balance: 1 } } }] };
