@@ -106,12 +106,14 @@ function format(date: Date, offset: number, pattern: string): string {
 
 const dateToString: OperatorBuilder = (operand, compile, name) => {
   const fields = named(name, operand, ["date"], ["format", "timezone", "onNull"]);
-  const [date, pattern, onNull] = [compile(fields["date"]), compile(fields["format"] ?? "%Y-%m-%dT%H:%M:%S.%LZ"), compile(fields["onNull"] ?? null)];
+  const [date, onNull] = [compile(fields["date"]), compile(fields["onNull"] ?? null)];
+  const pattern = Object.hasOwn(fields, "format") ? compile(fields["format"]) : undefined;
   const zone = zoneReader(fields, compile);
   return (frame) => {
     const value = date(frame);
     if (isNullish(value)) return onNull(frame);
-    const [offset, text] = [zone(frame), pattern(frame)];
+    const offset = zone(frame);
+    const text = pattern ? pattern(frame) : `%Y-%m-%dT%H:%M:%S.%L${offset === 0 ? "Z" : "%z"}`;
     if (offset === null || isNullish(text)) return null;
     if (typeof text !== "string") throw location(18533, `$dateToString requires that 'format' be a string, found: ${typeName(text)}`);
     return format(new Date(timeOf(value, name) + offset), offset, text);

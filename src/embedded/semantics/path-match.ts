@@ -26,14 +26,17 @@ function testLeaf(value: unknown, test: ValueTest, expandLeaf: boolean): boolean
 }
 
 function reach(start: unknown, parts: readonly string[], from: number, test: ValueTest, expandLeaf: boolean): boolean {
+  let value = start;
   let at = from;
-  let value = child(start, parts[at++]!);
   while (at < parts.length && isObject(value)) value = own(value, parts[at++]!);
   if (at === parts.length) return testLeaf(value, test, expandLeaf);
   // A scalar on the way means the field is missing; an array offers what its elements offer, or nothing at all.
-  if (!Array.isArray(value)) return test(undefined);
-  for (let index = 0; index < value.length; index++) {
-    const item: unknown = value[index];
+  return Array.isArray(value) ? reachThroughArray(value, parts, at, test, expandLeaf) : test(undefined);
+}
+
+function reachThroughArray(list: readonly unknown[], parts: readonly string[], at: number, test: ValueTest, expandLeaf: boolean): boolean {
+  for (let index = 0; index < list.length; index++) {
+    const item = list[index];
     if (isObject(item) && reach(item, parts, at, test, expandLeaf)) return true;
     if (parts[at] === String(index) && reachByPosition(item, parts, at + 1, test, expandLeaf)) return true;
   }
@@ -43,10 +46,6 @@ function reach(start: unknown, parts: readonly string[], from: number, test: Val
 /** An element named by its position is not expanded again: `"a.0": 1` does not match `{a: [[1]]}`. */
 function reachByPosition(item: unknown, parts: readonly string[], at: number, test: ValueTest, expandLeaf: boolean): boolean {
   if (at === parts.length) return test(item);
-  return (isObject(item) || Array.isArray(item)) && reach(item, parts, at, test, expandLeaf);
-}
-
-function child(container: unknown, part: string): unknown {
-  if (Array.isArray(container)) return Object.hasOwn(container, part) && part !== "length" ? container[Number(part)] : undefined;
-  return own(container as Doc, part);
+  if (Array.isArray(item)) return reachThroughArray(item, parts, at, test, expandLeaf);
+  return isObject(item) && reach(item, parts, at, test, expandLeaf);
 }

@@ -20,6 +20,9 @@ export type { PipelineItem, PipelineSource } from "./pipeline-types.js";
 /** Pipelines within pipelines; past this depth the stack would be at a client's mercy. MongoDB's own limit is 20. */
 const NESTING_MAX = 20;
 
+/** MongoDB's own limit of stages. */
+const LENGTH_MAX = 1000;
+
 /** Stages that only the top of a pipeline may hold, and that are served elsewhere. */
 const NOT_WITHIN = new Set(["$out", "$merge", "$vectorSearch", "$search", "$searchMeta", "$collStats", "$indexStats", "$listSearchIndexes", "$facet", "$changeStream"]);
 
@@ -37,6 +40,7 @@ export function runStages(
 
 function compileStages(stages: readonly unknown[], vars: Variables, source: PipelineSource, depth: number): Stage {
   if (depth > NESTING_MAX) throw new EngineError(15, "Overflow", `Got pipelines nested deeper than ${NESTING_MAX}`);
+  if (stages.length > LENGTH_MAX) throw location(7749501, `Pipeline length must be no longer than ${LENGTH_MAX} stages, got ${stages.length}`);
   const context: StageContext = {
     source,
     vars,

@@ -2,7 +2,7 @@
  * Stages that read other collections or run pipelines within: $lookup, $unionWith, $facet.
  */
 import type { Doc } from "./bson-codec.js";
-import { describe, isObject, put, typeName } from "./bson-kinds.js";
+import { describe, isObject, own, put, typeName } from "./bson-kinds.js";
 import { compileExpression, pathParts } from "./expression.js";
 import { location, named, variableName } from "./expression-operands.js";
 import type { Evaluate, Variables } from "./expression-types.js";
@@ -39,17 +39,37 @@ function joinStage(as: string, find: (doc: Doc) => Doc[]): Stage {
   };
 }
 
-/** Missing matches null and missing; an array matches whatever one of its elements does. */
-function equalTo(localField: string, foreignField: string, collection: ReturnType<StageContext["source"]["lookup"]>): Foreign {
-  const local = compileExpression(`$${localField}`, {});
+type Collection = ReturnType<StageContext["source"]["lookup"]>;
+
+/** A document joins whatever equals one of the values that its path reaches. */
+function equalTo(localField: string, foreignField: string, collection: Collection): Foreign {
+  const parts = pathParts(localField);
   return (doc) => {
-    const value = local({ root: doc, vars: {} }) ?? null;
-    if (!Array.isArray(value)) return collection.byField(foreignField, value);
-    return anyOf(value, foreignField, collection);
+    const values: unknown[] = [];
+    collectValues(doc, parts, 0, values);
+    // Nothing reached, by a missing field or an empty array, joins as null, which equals null and missing.
+    if (values.length < 2) return collection.byField(foreignField, values[0] ?? null);
+    return anyOf(values, foreignField, collection);
   };
 }
 
-function* anyOf(values: readonly unknown[], path: string, collection: ReturnType<StageContext["source"]["lookup"]>): Iterable<Doc> {
+/** An array at the end gives its elements, one on the way what its documents, or the one at the position, have. */
+function collectValues(value: unknown, parts: readonly string[], at: number, found: unknown[]): void {
+  if (at === parts.length) {
+    // One by one: spread into a call, a long array would overflow the stack.
+    if (Array.isArray(value)) for (const item of value as unknown[]) found.push(item);
+    else if (value !== undefined) found.push(value);
+  } else if (isObject(value)) {
+    collectValues(own(value, parts[at]!), parts, at + 1, found);
+  } else if (Array.isArray(value)) {
+    value.forEach((item: unknown, index) => {
+      if (isObject(item)) collectValues(item, parts, at, found);
+      if (parts[at] === String(index)) collectValues(item, parts, at + 1, found);
+    });
+  }
+}
+
+function* anyOf(values: readonly unknown[], path: string, collection: Collection): Iterable<Doc> {
   const seen = new Set<string>();
   for (const value of values) {
     for (const doc of collection.byField(path, value)) {

@@ -26,8 +26,9 @@ const push: UpdateOperator = (operand) => {
     if (current !== undefined && !Array.isArray(current)) {
       throw badValue(`The field '${lastPart(site.path)}' must be an array but is of type ${typeName(current)} in document ${idOf(site.draft.root)}`);
     }
-    const list: unknown[] = [...((current as unknown[] | undefined) ?? [])];
-    list.splice(position ?? list.length, 0, ...each);
+    const before = (current as unknown[] | undefined) ?? [];
+    const at = position ?? before.length;
+    const list = [...before.slice(0, at), ...each, ...before.slice(at)];
     if (order) list.sort(order);
     if (slice === undefined) return list;
     return slice === 0 ? [] : slice > 0 ? list.slice(0, slice) : list.slice(slice);

@@ -4,7 +4,7 @@
  */
 import { ObjectId } from "bson";
 import { EngineError } from "../engine-error.js";
-import type { Doc } from "./bson-codec.js";
+import { type Doc, refuseDeepNesting } from "./bson-codec.js";
 import { describe, isObject, own, put, typeName } from "./bson-kinds.js";
 import { valuesEqual } from "./compare.js";
 import { variables } from "./expression.js";
@@ -33,10 +33,11 @@ const PIPELINE_STAGES = new Set(["$addFields", "$set", "$unset", "$project", "$r
 
 interface PathUpdate {
   path: Path;
-  change: Change;
+  /** Absent where the path only takes part in the check of conflicts: a rename's source, $setOnInsert of an update. */
+  change?: Change;
 }
 
-/** Returns a new document and leaves `doc` as it was. Throws EngineError with MongoDB's codes (2, 9, 14, 28, 40, 52, 56, 66). */
+/** Returns a new document and leaves `doc` as it was. Throws EngineError with MongoDB's codes (2, 9, 14, 15, 28, 40, 52, 56, 66). */
 export function applyUpdate(doc: Doc, update: Doc | Doc[], options: UpdateOptions = {}): Doc {
   return compileUpdate(update, options)(doc);
 }
@@ -53,6 +54,7 @@ export function compileUpdate(update: Doc | Doc[], options: UpdateOptions = {}):
 function keepingId(apply: Update, options: UpdateOptions): Update {
   return (doc) => {
     const updated = apply(doc);
+    refuseDeepNesting(updated);
     const before = own(doc, "_id");
     if (before === undefined && (options.isUpsertInsert ?? false)) return updated;
     if (valuesEqual(before, own(updated, "_id"))) return updated;
@@ -109,6 +111,7 @@ function compileOperators(update: Doc, vars: Variables, options: UpdateOptions &
     // Two paths with `$[]` and `$[id]` can turn out to be one; plain ones were compared already.
     const written = special ? new PathConflicts() : undefined;
     for (const { path, change } of updates) {
+      if (!change) continue;
       for (const concrete of special ? expandPath(draft.root, path, positions(doc)) : [path]) {
         written?.add(concrete);
         change({ draft, path: concrete });
@@ -139,15 +142,14 @@ function readOperator(name: string, operand: unknown, vars: Variables, options: 
     const path = updatePath(field);
     if (!operator) return renameUpdates(field, value);
     const change = operator(value, field, vars);
-    return name === "$setOnInsert" && !options.isUpsertInsert ? [] : [{ path, change }];
+    return [name === "$setOnInsert" && !options.isUpsertInsert ? { path } : { path, change }];
   });
 }
 
-/** The source takes part in the check of conflicts, and does nothing by itself. */
 function renameUpdates(from: string, to: unknown): PathUpdate[] {
   const target = renameTarget(from, to);
   return [
-    { path: updatePath(from), change: () => undefined },
+    { path: updatePath(from) },
     { path: updatePath(target), change: renameChange(from, target) },
   ];
 }

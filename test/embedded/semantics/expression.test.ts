@@ -221,6 +221,7 @@ const VALUES: [page: string, expression: unknown, expected: unknown][] = [
   ["dateToString", { $dateToString: { date: "$date", format: "%Y-%m-%d %H:%M:%S.%L %j %u %V %%" } }, "2024-02-29 12:34:56.789 060 4 09 %"],
   ["dateToString", { $dateToString: { date: "$date" } }, "2024-02-29T12:34:56.789Z"],
   ["dateToString", { $dateToString: { date: "$date", format: "%H%z", timezone: "+05:30" } }, "18+0530"],
+  ["dateToString", { $dateToString: { date: "$date", timezone: "-01:00" } }, "2024-02-29T11:34:56.789-0100"],
   ["dateToString", { $dateToString: { date: "$nope", onNull: "-" } }, "-"],
   ["dateTrunc", { $dateTrunc: { date: "$date", unit: "minute" } }, day("2024-02-29T12:34:00Z")],
   ["dateTrunc", { $dateTrunc: { date: "$date", unit: "hour", binSize: 6 } }, day("2024-02-29T12:00:00Z")],

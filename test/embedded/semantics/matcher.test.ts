@@ -76,6 +76,10 @@ const MATCHES: [page: string, filter: Doc, doc: Doc, expected: boolean][] = [
   ["core/document/#dot-notation", { "a.0.0": 1 }, { a: [[1, 2]] }, true],
   ["core/document/#dot-notation", { "a.0.b": 1 }, { a: [{ b: 1 }] }, true],
   ["core/document/#dot-notation", { "a.1.b": 1 }, { a: [{ b: 1 }] }, false],
+  ["core/document/#dot-notation", { "a.1.b": 1 }, { a: [5, [{ b: 1 }]] }, true],
+  ["core/document/#dot-notation", { "a.1.b": null }, { a: [5, [7]] }, false],
+  ["core/document/#dot-notation", { "a.0": null }, { a: [] }, false],
+  ["SERVER-64221: a position in a path is a name too", { "a.0.b": null }, { a: [{ b: 1 }] }, true],
   ["core/document/#dot-notation", { "a.length": 1 }, { a: [1] }, false],
   ["core/document/#dot-notation", { "a.b.c.d": 1 }, { a: [{ b: [{ c: { d: 1 } }] }] }, true],
   ["names from Object.prototype are no fields", { constructor: { $exists: true } }, {}, false],
@@ -272,7 +276,7 @@ describe("compileMatcher", () => {
   it("costs well under a microsecond for an equality on one field", () => {
     const matches = compileMatcher(wire({ tenant_id: "acme" }));
     const docs = ["acme", "other"].map((tenant_id) => wire({ _id: 1, tenant_id, text: "x" }));
-    const rounds = 1_000_000;
+    const rounds = 200_000;
     let best = Infinity;
     // The best of several, because other work shares the machine.
     for (let attempt = 0; attempt < 5; attempt++) {

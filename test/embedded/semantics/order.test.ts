@@ -48,7 +48,7 @@ describe("BSON order", () => {
     fc.assert(fc.property(value, value, (a, b) => {
       expect(compareValues(a, a)).toBe(0);
       expect(sign(compareValues(a, b))).toBe(-sign(compareValues(b, a)) + 0);
-    }), { numRuns: 2000 });
+    }), { numRuns: 1000 });
   });
 
   it("is transitive, numbers of four types included", () => {
@@ -57,19 +57,19 @@ describe("BSON order", () => {
       expect(compareValues(x, y)).toBeLessThanOrEqual(0);
       expect(compareValues(y, z)).toBeLessThanOrEqual(0);
       expect(compareValues(x, z)).toBeLessThanOrEqual(0);
-    }), { numRuns: 2000 });
+    }), { numRuns: 1000 });
   });
 
   it("is the order of encoded keys, byte by byte", () => {
     fc.assert(fc.property(value, value, (a, b) => {
       expect(sign(Buffer.compare(encodeKey([a]), encodeKey([b])))).toBe(sign(compareValues(a, b)));
-    }), { numRuns: 5000 });
+    }), { numRuns: 2500 });
   });
 
   it("is the order of encoded numbers where doubles run out", () => {
     fc.assert(fc.property(number, number, (a, b) => {
       expect(sign(Buffer.compare(encodeKey([a]), encodeKey([b])))).toBe(sign(compareValues(a, b)));
-    }), { numRuns: 5000 });
+    }), { numRuns: 2500 });
   });
 
   it("holds for tuples with directions, without one tuple being the prefix of another", () => {
@@ -80,7 +80,7 @@ describe("BSON order", () => {
       const [left, right] = [encodeKey(a, directions), encodeKey(b, directions)];
       expect(sign(Buffer.compare(left, right))).toBe(sign(expected) + 0);
       if (expected !== 0) expect(left.subarray(0, right.length).equals(right)).toBe(false);
-    }), { numRuns: 3000 });
+    }), { numRuns: 1500 });
   });
 
   /** Page: reference/bson-type-comparison-order */

@@ -122,6 +122,7 @@ const REFUSED: [page: string, doc: Doc, update: Doc | Doc[], code: number, optio
   ["conflict", { _id: 1 }, { $set: { "a.b": 1, a: 1 } }, 40],
   ["conflict", { _id: 1 }, { $set: { "a.b": 1, "a.b.c": 1 } }, 40],
   ["conflict of a rename", { _id: 1, a: 1 }, { $rename: { a: "b" }, $set: { b: 1 } }, 40],
+  ["conflict with $setOnInsert, although it does nothing", { _id: 1 }, { $set: { a: 1 }, $setOnInsert: { a: 2 } }, 40],
   ["conflict of positions", { _id: 1, a: [1] }, { $set: { "a.$[]": 1, "a.0": 2 } }, 40],
   ["_id is immutable", { _id: 1 }, { $set: { _id: 2 } }, 66],
   ["_id is immutable", { _id: { x: 1 } }, { $set: { "_id.x": 2 } }, 66],
@@ -137,6 +138,7 @@ const REFUSED: [page: string, doc: Doc, update: Doc | Doc[], code: number, optio
   ["null in the way", { _id: 1, a: null }, { $set: { "a.b": 1 } }, 28],
   ["a name in an array", { _id: 1, a: [1] }, { $set: { "a.b": 1 } }, 28],
   ["far past the end of an array", { _id: 1, a: [] }, { $set: { "a.1500001": 1 } }, 2],
+  ["a path deeper than a document may be", { _id: 1 }, { $set: { [Array.from({ length: 250 }, () => "a").join(".")]: 1 } }, 15],
   ["inc", { _id: 1, a: "x" }, { $inc: { a: 1 } }, 14],
   ["inc", { _id: 1, a: null }, { $inc: { a: 1 } }, 14],
   ["inc", { _id: 1 }, { $inc: { a: "1" } }, 14],
@@ -220,6 +222,12 @@ describe("applyUpdate", () => {
     const update = compileUpdate(wire({ $push: { a: 1 }, $set: { "b.$[x]": 0 } }), { arrayFilters: [wire({ x: { $gt: 1 } })] });
     const results = [{ _id: 1, b: [1, 2] }, { _id: 2, b: [3] }].map((doc) => update(wire(doc)));
     expect(canonical(results)).toBe(canonical([{ _id: 1, b: [1, 0], a: [1] }, { _id: 2, b: [0], a: [1] }]));
+  });
+
+  it("pushes more elements than a function call has room for", () => {
+    const each = Array.from({ length: 300_000 }, (_, i) => new Int32(i));
+    const { a } = applyUpdate({ _id: 1, a: [new Int32(-1)] }, { $push: { a: { $each: each, $position: 0 } } });
+    expect(a).toHaveLength(300_001);
   });
 
   it("copies only what it writes", () => {
