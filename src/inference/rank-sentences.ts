@@ -49,6 +49,22 @@ export function rankSentences(question: string, passages: readonly Passage[]): r
     .toSorted((a, b) => b.score - a.score);
 }
 
+/**
+ * How much of the question one sentence and its surroundings speak of, 0..1. Unlike the ranking it
+ * counts what no passage mentions against the match: "capital of Peru" is not met by "capital".
+ */
+export function lexicalEvidence(question: string, passages: readonly Passage[]): number {
+  const asked = termsOf(question);
+  // One word alone is met by any mention of it.
+  if (asked.size < 2) return 0;
+  const candidates = passages.flatMap(candidatesOf);
+  const known = rarityOf(asked, candidates);
+  const weights = new Map([...asked].map((term) => [term, known.get(term) ?? Math.log(1 + candidates.length)]));
+  const total = sumOf(weights, [...asked]);
+  if (total === 0) return 0;
+  return Math.max(0, ...candidates.map(({ terms, context }) => sumOf(weights, [...asked].filter((term) => terms.has(term) || context.has(term))) / total));
+}
+
 /** The first sentences of a passage that are not headings: what is quoted when no sentence shares a word with the question. */
 export function openingOf(passage: Passage, count: number): readonly RankedSentence[] {
   return candidatesOf(passage)

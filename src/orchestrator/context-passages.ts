@@ -22,8 +22,10 @@ export function fitPassages(
   const passages: ContextPassage[] = [];
   let left = tokensMax;
   for (const candidate of ranked) {
-    const title = titleOf(candidate);
-    if (title === undefined) continue;
+    const documentTitle = titleOf(candidate);
+    if (documentTitle === undefined) continue;
+    // "It is six weeks" says of what only under "Leaving > Notice period".
+    const title = [...new Set([documentTitle, ...candidate.chunk.headings])].join(" > ");
     const tokens = countTokens(candidate.chunk.text) + countTokens(title) + passageMarksTokens;
     // A smaller one further down may still fit.
     if (tokens > left) continue;

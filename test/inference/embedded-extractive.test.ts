@@ -74,6 +74,20 @@ describe("the extractive answerer", () => {
     expect(done).toMatchObject({ finishReason: "ABSTAINED", cited: [] });
   });
 
+  it("answers below that when the words of the question stand together in a passage, as for proper names", async () => {
+    const plan: Passage = { label: "1", title: "Minutes", score: 0.35, text: "Project Nightjar will be launched on 15 October 2026. The budget stays." };
+    expect((await answer("When will Project Nightjar be launched?", [plan])).text).toContain("15 October 2026");
+  });
+
+  it.each([
+    ["only one of its words is there", "What did Nightjar cost in Peru?", 0.35],
+    ["it is one word that is there", "Nightjar?", 0.35],
+    ["even the best passage is far off", "When will Project Nightjar be launched?", 0.29],
+  ])("but not when %s", async (_when, question, score) => {
+    const plan: Passage = { label: "1", title: "Minutes", score, text: "Project Nightjar will be launched on 15 October 2026. The budget stays." };
+    expect((await answer(question, [plan])).done.finishReason).toBe("ABSTAINED");
+  });
+
   it("says so too when the tenant has no passages", async () => {
     expect((await answer("Anything?", [])).done.finishReason).toBe("ABSTAINED");
   });

@@ -140,10 +140,7 @@ describe("a model that fails, hangs or leaks", () => {
   it("before its first word: the error is passed on, the call is charged nothing, the embedding is", async () => {
     const bench = openBench();
     const context = open();
-    bench.model.script = async function* () {
-      throw upstreamFailed("The model cannot be reached");
-      yield { kind: "DELTA", text: "" };
-    };
+    bench.model.script = () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(upstreamFailed("The model cannot be reached")) }) });
     await expect(bench.answers.run(context, deadline(), { question }, "ask")).rejects.toMatchObject({ code: "UPSTREAM_FAILED" });
     expect(await bench.usedTokens(context)).toBe(6);
     expect(bench.ledger.rows).toMatchObject([{ kind: "EMBEDDING" }, { kind: "COMPLETION", outcome: "FAILED", costMicroUsd: 0 }]);
