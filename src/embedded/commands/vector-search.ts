@@ -17,7 +17,7 @@ export function searchVectors(context: CommandContext, unit: WorkUnit | undefine
   if (!isDoc(stage)) throw typeMismatch("$vectorSearch", stage, "object");
   const collection = unit?.database.catalog.get(name);
   if (!unit || !collection) return [];
-  const hits = context.engine.searchIndexes.search(unit.database, collection, stage, context.engine.options.searchIndexDelayMs);
+  const hits = context.engine.searchIndexes.search(unit.database, collection, stage);
   const items: PipelineItem[] = [];
   for (const { docKey, score } of hits) {
     // The index may lag behind the documents: what is gone is not a result.

@@ -129,13 +129,15 @@ export class Database {
     const changes = [...unit.changes.values()];
     const uniqueKeys = [...unit.uniqueEntries.keys()];
     const record = unit.sessionRecord;
+    let afterwards: (() => void)[] = [];
     await this.file.commit({
       check: () => this.#refuseChangedCatalog(changes, unit),
       apply: (view) => {
-        for (const own of changes) this.#writeChanges(view, own);
+        afterwards = changes.flatMap((own) => this.#writeChanges(view, own));
         if (record) view.put(sessionKey(record.lsid), encode(record.describe()));
       },
       visible: (version) => {
+        for (const run of afterwards) run();
         for (const own of changes) this.#noteVisible(own, version);
         this.file.noteCommitted(uniqueKeys, version);
       },
@@ -149,7 +151,9 @@ export class Database {
     }
   }
 
-  #writeChanges(view: WriteView, { collection, byId }: CollectionChanges): void {
+  /** What is returned runs when the commit is visible. */
+  #writeChanges(view: WriteView, { collection, byId }: CollectionChanges): (() => void)[] {
+    const afterwards: (() => void)[] = [];
     let flagged = false;
     for (const change of byId.values()) {
       const key = documentKey(collection.id, change.idKey);
@@ -159,16 +163,15 @@ export class Database {
       collection.hashedIds ||= change.hashedId;
       const docs = { idKey: change.idKey, before: change.before?.doc, after: change.after?.doc };
       for (const index of collection.indexes) if (writeIndexEntries(view, index, docs)) flagged = true;
-      this.searchIndexes.apply(view, this, collection, docs);
+      afterwards.push(...this.searchIndexes.apply(view, this, collection, docs));
     }
     if (flagged) writeCollection(view, collection);
+    return afterwards;
   }
 
   #noteVisible({ collection, byId }: CollectionChanges, version: number): void {
     const changes = [...byId.values()];
     const keys = changes.map((change) => keyText(documentKey(collection.id, change.idKey)));
     this.file.noteCommitted(keys, version);
-    const docs = changes.map((change) => ({ idKey: change.idKey, before: change.before?.doc, after: change.after?.doc }));
-    this.searchIndexes.committed(this, collection, docs);
   }
 }

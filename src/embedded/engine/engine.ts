@@ -44,7 +44,7 @@ export class Engine {
   readonly #sweeper: Sweeper;
 
   constructor(readonly options: EngineOptions) {
-    this.searchIndexes = new SearchIndexes();
+    this.searchIndexes = new SearchIndexes(options.searchIndexDelayMs, (error) => this.event("error", `Writing a search index failed: ${String(error)}`));
     this.#sweeper = new Sweeper(this);
   }
 
@@ -111,6 +111,7 @@ export class Engine {
     await this.#sweeper.stop();
     this.sessions.abortAll();
     await Promise.all(this.#dropping.values());
+    await this.searchIndexes.settle();
     for (const database of this.#databases.values()) await database.file.close();
     this.#databases.clear();
   }

@@ -53,6 +53,11 @@ export function vectorPrefix(indexId: number): Buffer {
   return numbered(VECTOR, indexId);
 }
 
+/** Keys of vector/ start with the index's number, as `vectorPrefix` does. */
+export function vectorSpaceKey(key: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([VECTOR]), key]);
+}
+
 export function catalogKey(collection: string): Buffer {
   return Buffer.concat([Buffer.from([CATALOG]), Buffer.from(collection, "utf8")]);
 }
