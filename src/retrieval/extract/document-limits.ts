@@ -12,4 +12,6 @@ export const documentLimits = Object.freeze({
   /** Headings deeper than this are kept as text. HTML and Markdown know six levels. */
   headingDepthMax: 6,
   headingCharsMax: 200,
+  /** Elements open at once in HTML. Pages have some dozens; the parser's time grows with the square, 11 s at 100,000. */
+  nestingMax: 2_000,
 });

@@ -1,6 +1,8 @@
 import { Parser } from "htmlparser2";
 import { BlockCollector } from "./block-collector.js";
+import { documentLimits } from "./document-limits.js";
 import type { ExtractedDocument } from "./extracted-document.js";
+import { UnreadableDocument } from "./unreadable-document.js";
 
 /** Never shown as text by a browser. A style sheet or script in an answer would be noise at best. */
 const droppedTags: ReadonlySet<string> = new Set(["script", "style", "noscript", "template", "svg", "math", "iframe", "object", "canvas", "select", "head"]);
@@ -32,6 +34,7 @@ export function collectHtml(blocks: BlockCollector, html: string): void {
 
 class HtmlReader {
   #text = "";
+  #openElements = 0;
   /** Open elements since the outermost dropped one; 0 outside. */
   #droppedDepth = 0;
   #preDepth = 0;
@@ -44,6 +47,8 @@ class HtmlReader {
   constructor(private readonly blocks: BlockCollector) {}
 
   open(name: string, attributes: Readonly<Record<string, string>>): void {
+    this.#openElements += 1;
+    if (this.#openElements > documentLimits.nestingMax) throw new UnreadableDocument("HTML that is nested too deeply", `at most ${documentLimits.nestingMax} levels`);
     if (this.#droppedDepth > 0 || droppedTags.has(name) || isHidden(attributes)) {
       this.#droppedDepth += 1;
       return;
@@ -59,6 +64,7 @@ class HtmlReader {
   }
 
   close(name: string): void {
+    this.#openElements -= 1;
     if (this.#droppedDepth > 0) {
       this.#droppedDepth -= 1;
       return;

@@ -27,8 +27,8 @@ export async function openPdf(content: Uint8Array): Promise<Pdf> {
   checkInflatedSize(content, documentLimits.inflatedBytesMax);
   let pdf: Pdf;
   try {
-    // The reader takes ownership of its bytes. Fonts are not compiled into functions: a file must not bring code.
-    pdf = await getDocumentProxy(content.slice(), { isEvalSupported: false, disableFontFace: true, useSystemFonts: false, stopAtErrors: false, verbosity: 0 });
+    // The reader takes ownership of its bytes and refuses a Buffer. Fonts are not compiled into functions: a file must not bring code.
+    pdf = await getDocumentProxy(new Uint8Array(content), { isEvalSupported: false, disableFontFace: true, useSystemFonts: false, stopAtErrors: false, verbosity: 0 });
   } catch (error) {
     throw unreadable(error);
   }
