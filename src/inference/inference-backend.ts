@@ -39,4 +39,6 @@ export type CompletionEvent =
 export interface TokenUsage {
   readonly promptTokens: number;
   readonly completionTokens: number;
+  /** The part of the prompt that the provider had cached and bills at another price. */
+  readonly cachedPromptTokens?: number;
 }

@@ -20,12 +20,22 @@ const idleMsDefault = 30_000;
 /** A token that a chat format adds to every message for its role and bounds. */
 const tokensPerMessage = 4;
 
+/** How far an answer may pass `max_tokens` by our count before it is cut: providers' tokenizers differ from ours by some percent. */
+const overrunFactor = 1.25;
+const overrunTokens = 32;
+
 const frameSchema = z.object({
   error: z.unknown().optional(),
   choices: z
     .array(z.object({ delta: z.object({ content: z.string().nullish(), refusal: z.string().nullish() }).nullish(), finish_reason: z.string().nullish() }))
     .nullish(),
-  usage: z.object({ prompt_tokens: z.int().min(0), completion_tokens: z.int().min(0) }).nullish(),
+  usage: z
+    .object({
+      prompt_tokens: z.int().min(0),
+      completion_tokens: z.int().min(0),
+      prompt_tokens_details: z.object({ cached_tokens: z.int().min(0).nullish() }).nullish(),
+    })
+    .nullish(),
 });
 
 /** Any server that speaks `/chat/completions` with streaming. Keeps nothing between calls. */
@@ -46,18 +56,25 @@ export class OpenAiChat implements InferenceBackend {
     let finishReason: string | undefined;
     let usage: TokenUsage | undefined;
     let isDone = false;
+    let received = 0;
     for await (const data of readFrames(body, this.#idleMs, signal)) {
       isDone = data.trim() === "[DONE]";
       if (isDone) break;
       const frame = parseFrame(data);
       const choice = frame.choices?.[0];
+      finishReason = choice?.finish_reason ?? finishReason;
       const delta = choice?.delta?.content ?? choice?.delta?.refusal ?? "";
       if (delta !== "") {
         text += delta;
         yield { kind: "DELTA", text: delta };
+        received += this.counter.count(delta);
       }
-      finishReason = choice?.finish_reason ?? finishReason;
-      if (frame.usage) usage = { promptTokens: frame.usage.prompt_tokens, completionTokens: frame.usage.completion_tokens };
+      // A server that ignores max_tokens would otherwise write on until the deadline, at the tenant's cost.
+      if (received > request.maxTokens * overrunFactor + overrunTokens) {
+        finishReason = "length";
+        break;
+      }
+      if (frame.usage) usage = usageOf(frame.usage);
     }
     // A connection that just ends looks like the end of a short answer; only one of these says it is whole.
     if (!isDone && finishReason === undefined) throw new BulkheadError("STREAM_TRUNCATED", "The model's answer ended before it was complete", { retryable: true });
@@ -107,6 +124,11 @@ export class OpenAiChat implements InferenceBackend {
     const promptTokens = messages.reduce((total, message) => total + this.counter.count(message.content) + tokensPerMessage, 0);
     return { promptTokens, completionTokens: this.counter.count(answer) };
   }
+}
+
+function usageOf(usage: NonNullable<z.infer<typeof frameSchema>["usage"]>): TokenUsage {
+  const cached = usage.prompt_tokens_details?.cached_tokens ?? 0;
+  return { promptTokens: usage.prompt_tokens, completionTokens: usage.completion_tokens, ...(cached > 0 ? { cachedPromptTokens: cached } : {}) };
 }
 
 async function checkedBody(response: Response): Promise<ReadableStream<Uint8Array>> {

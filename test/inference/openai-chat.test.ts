@@ -84,6 +84,27 @@ describe("an OpenAI-compatible model", () => {
     expect(done.usage.completionTokens).toBe(counter.count("The notice period is six weeks [1]."));
   });
 
+  it("is believed when it says that it cost nothing", async () => {
+    server.behave("zero-usage");
+    expect((await complete()).done).toMatchObject({ usage: { promptTokens: 0, completionTokens: 0 } });
+  });
+
+  it("tells which part of the prompt was cached, since that has another price", async () => {
+    server.behave("cached-usage");
+    expect((await complete()).done).toMatchObject({ usage: { promptTokens: 123, cachedPromptTokens: 100 } });
+  });
+
+  it("that ignores its bound and writes on is cut, hung up on, and counted here", async () => {
+    server.behave("endless");
+    const droppedBefore = server.dropped();
+    const { done, text } = await complete();
+    expect(done).toMatchObject({ finishReason: "LENGTH" });
+    expect(counter.count(text)).toBeLessThan(2 * request.maxTokens);
+    if (done?.kind !== "DONE") return expect.unreachable();
+    expect(done.usage.completionTokens).toBeGreaterThan(request.maxTokens);
+    await expect.poll(() => server.dropped()).toBe(droppedBefore + 1);
+  });
+
   it("that stops at the length says LENGTH", async () => {
     server.behave("length");
     expect((await complete()).done).toMatchObject({ finishReason: "LENGTH" });

@@ -25,9 +25,10 @@ describe("counting tokens", () => {
     ["emoji", "👩‍👩‍👧".repeat(5_000)],
     ["blanks", " ".repeat(100_000)],
   ])("of a very long run of %s ends soon", (_what, text) => {
-    const startedAt = performance.now();
+    const before = process.cpuUsage();
     expect(counter.count(text)).toBeGreaterThan(0);
-    expect(performance.now() - startedAt).toBeLessThan(3_000);
+    // Processor time: other suites run on the same cores.
+    expect(process.cpuUsage(before).user / 1_000).toBeLessThan(3_000);
   });
 
   it("differs by little from one piece where prose is cut into pieces", () => {

@@ -185,7 +185,7 @@ describe("whatever the order of arrivals, ends and departures", () => {
         await Promise.all(ended);
         expect(queue.waiting).toBe(0);
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 
@@ -233,15 +233,22 @@ describe("whatever the order of arrivals, ends and departures", () => {
     );
   });
 
-  it("a decision among 10,000 waiting tenants takes some microseconds", () => {
-    const queue = new FlowQueue();
-    for (let i = 0; i < 10_000; i += 1) {
-      for (let call = 0; call < 3; call += 1) queue.add({ flow: queue.flowOf(`t${i}`, 1 + (i % 16)), tokens: 100 + ((i * 7_919) % 900), grant: () => {} });
-    }
-    const startedAt = performance.now();
-    for (let i = 0; i < 20_000; i += 1) queue.next();
-    const microseconds = ((performance.now() - startedAt) * 1_000) / 20_000;
-    // Alone about 1 µs; the bound leaves room for a busy machine, and a linear search would take 20 µs and more.
-    expect(microseconds).toBeLessThan(15);
+  it("a decision among 10,000 waiting tenants costs little more than one among 100", () => {
+    decisionMicroseconds(100);
+    const [few, many] = [decisionMicroseconds(100), decisionMicroseconds(10_000)];
+    process.stdout.write(`A decision of the fair queue: ${few.toFixed(2)} µs among 100 tenants, ${many.toFixed(2)} µs among 10,000\n`);
+    // A heap does twice the steps and misses the cache more; a search through all would cost a hundredfold.
+    expect(many / few).toBeLessThan(20);
   });
 });
+
+/** Processor time, since other suites run on the same cores. */
+function decisionMicroseconds(tenants: number): number {
+  const queue = new FlowQueue();
+  const decisions = 20_000;
+  for (let i = 0; i < 30_000; i += 1) queue.add({ flow: queue.flowOf(`t${i % tenants}`, 1 + (i % 16)), tokens: 100 + ((i * 7_919) % 900), grant: () => {} });
+  const before = process.cpuUsage();
+  for (let i = 0; i < decisions; i += 1) queue.next();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / decisions;
+}

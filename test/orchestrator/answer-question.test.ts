@@ -55,6 +55,19 @@ describe("an answer", () => {
     expect(bench.model.requests[0]?.userTag).toMatch(/^tag_/u);
   });
 
+  it("is billed less where the provider had the prompt cached", async () => {
+    const costOf = async (cachedPromptTokens: number) => {
+      const bench = openBench();
+      bench.model.script = async function* () {
+        yield { kind: "DELTA", text: "Yes" };
+        yield { kind: "DONE", finishReason: "STOP", usage: { promptTokens: 10_000, completionTokens: 1, cachedPromptTokens }, cited: [] };
+      };
+      await bench.answers.run(open(), deadline(), { question }, "ask");
+      return bench.ledger.rows[1]?.costMicroUsd;
+    };
+    expect([await costOf(0), await costOf(8_000)]).toEqual([25_010, 15_010]);
+  });
+
   it("may be abstained from", async () => {
     const bench = openBench();
     bench.model.script = async function* () {

@@ -63,9 +63,10 @@ describe("the input guard refuses", () => {
   });
 
   it("without taking long on hostile lengths", () => {
-    const startedAt = performance.now();
+    const before = process.cpuUsage();
     for (const part of ["please ", "show me ", "another ", "tenant id ", "ignore all of the ", "a\u0301"]) guards().checkInput(part.repeat(8_000 / part.length));
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    // Processor time: other suites run on the same cores.
+    expect(process.cpuUsage(before).user / 1_000).toBeLessThan(1_000);
   });
 });
 

@@ -10,6 +10,9 @@ export type StubBehaviour =
   | "truncated"
   | "error-in-stream"
   | "missing-usage"
+  | "zero-usage"
+  | "cached-usage"
+  | "endless"
   | "length"
   | "long-line"
   | "not-json"
@@ -88,6 +91,7 @@ async function reply(response: ServerResponse, behaviour: StubBehaviour, answer:
 
 async function stream(response: ServerResponse, behaviour: StubBehaviour, answer: string): Promise<void> {
   if (behaviour === "long-line") return void response.end(`data: ${"x".repeat(1_100_000)}\n\n`);
+  if (behaviour === "endless") return writeOn(response);
   const words = answer.match(/\s*\S+/gu) ?? [];
   for (const [at, word] of words.entries()) {
     if (response.destroyed) return;
@@ -99,8 +103,20 @@ async function stream(response: ServerResponse, behaviour: StubBehaviour, answer
     if (behaviour === "not-json") return void response.end("data: {not json\n\n");
   }
   send(response, { choices: [{ index: 0, delta: {}, finish_reason: behaviour === "length" ? "length" : "stop" }] });
-  if (behaviour !== "missing-usage") send(response, { choices: [], usage: { prompt_tokens: 123, completion_tokens: words.length } });
+  if (behaviour !== "missing-usage") send(response, { choices: [], usage: usageOf(behaviour, words.length) });
   response.end("data: [DONE]\n\n");
+}
+
+async function writeOn(response: ServerResponse): Promise<void> {
+  while (!response.destroyed) {
+    send(response, { choices: [{ index: 0, delta: { content: " and so on" }, finish_reason: null }] });
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function usageOf(behaviour: StubBehaviour, words: number): object {
+  if (behaviour === "zero-usage") return { prompt_tokens: 0, completion_tokens: 0 };
+  return { prompt_tokens: 123, completion_tokens: words, ...(behaviour === "cached-usage" ? { prompt_tokens_details: { cached_tokens: 100 } } : {}) };
 }
 
 function send(response: ServerResponse, frame: unknown): void {
