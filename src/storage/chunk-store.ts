@@ -18,6 +18,8 @@ export class ScopedChunkStore implements ChunkStore {
   constructor(private readonly parts: StoreParts) {}
 
   async nearest(vector: Float32Array, limit: number, filter: SearchFilter): Promise<readonly ScoredChunk[]> {
+    // No document is in an empty list. A vector search refuses one; leaving it out would search all documents.
+    if (filter.documentIds?.length === 0 || filter.mediaTypes?.length === 0) return [];
     const [found] = await Promise.all([
       this.parts.read("chunks").nearest(vectorIndex, "vector", vector, Math.min(limit, resultsMax), vectorNarrowing(filter), heavyFields),
       this.#checkModel(),

@@ -30,9 +30,12 @@ describe("a cursor", () => {
   });
 });
 
+function build(rows: readonly number[], first: number) {
+  return pageOf(rows, first, String, (row) => ({ order: row, id: "x" }));
+}
+
 describe("a page", () => {
   it("knows of a next one only from the row too many", () => {
-    const build = (rows: readonly number[], first: number) => pageOf(rows, first, String, (row) => ({ order: row, id: "x" }));
     expect(build([1, 2, 3], 2)).toMatchObject({ hasNextPage: true, items: [{ item: "1" }, { item: "2" }] });
     expect(build([1, 2], 2).hasNextPage).toBe(false);
     expect(build([1], 0)).toEqual({ items: [], hasNextPage: true });

@@ -144,6 +144,7 @@ export function tenantStoreContract(name: string, open: () => Promise<TenantStor
       const hits = async (filter: Parameters<TenantStore["chunks"]["nearest"]>[2]): Promise<number> => (await store.chunks.nearest(Float32Array.of(1, 0, 0, 0), 10, filter)).length;
       expect(await hits({ documentIds: [b.id] })).toBe(1);
       expect(await hits({ documentIds: [] })).toBe(0);
+      expect(await hits({ mediaTypes: [] })).toBe(0);
       expect(await hits({ tags: ["x", "y"] })).toBe(2);
       expect(await hits({ tags: ["x"] })).toBe(3);
       expect(await hits({ mediaTypes: ["text/markdown"], tags: ["y"] })).toBe(0);
@@ -162,6 +163,8 @@ export function tenantStoreContract(name: string, open: () => Promise<TenantStor
       expect(await store.chunks.withAnyTerm(["alpha", "beta"], 10, {})).toHaveLength(2);
       expect(await store.chunks.withAnyTerm(["alpha", "beta"], 1, {})).toHaveLength(1);
       expect(await store.chunks.withAnyTerm(["beta"], 10, { tags: ["other"] })).toEqual([]);
+      expect(await store.chunks.withAnyTerm(["beta"], 10, { documentIds: [] })).toEqual([]);
+      expect(await store.chunks.withAnyTerm([], 10, {})).toEqual([]);
       await store.documents.remove(id);
     });
 

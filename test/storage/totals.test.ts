@@ -65,7 +65,6 @@ async function expectTotalsToAgree(tenantId: string): Promise<void> {
   const db = servers[0]?.database.db;
   const rows = (name: string) => db?.collection(name).find({ tenant_id: tenantId }).toArray() ?? Promise.resolve([]);
   const [documents, raws, chunks, [totals]] = await Promise.all([rows("documents"), rows("raw_documents"), rows("chunks"), rows("totals")]);
-  const sum = (values: readonly unknown[]): number => values.reduce<number>((total, value) => total + Number(value), 0);
   // Without a single write that got as far as the fence there is no row yet.
   if (totals === undefined) return void expect(documents).toEqual([]);
   expect(raws).toHaveLength(documents.length);
@@ -82,4 +81,8 @@ async function expectTotalsToAgree(tenantId: string): Promise<void> {
   expect(documents.length).toBeLessThanOrEqual(caps.maxDocuments);
   expect(chunks.length).toBeLessThanOrEqual(caps.maxChunks);
   expect(totals["bytes"]).toBeLessThanOrEqual(caps.maxBytes);
+}
+
+function sum(values: readonly unknown[]): number {
+  return values.reduce<number>((total, value) => total + Number(value), 0);
 }
