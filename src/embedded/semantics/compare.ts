@@ -34,7 +34,8 @@ export function compareSameKind(kind: number, a: unknown, b: unknown): number {
     case KIND.binary:
       return compareBinary(binaryOf(a), binaryOf(b));
     case KIND.objectId:
-      return Buffer.compare((a as ObjectId).id, (b as ObjectId).id);
+      // Reading `id` allocates; most comparisons in a matcher ask for equality alone.
+      return (a as ObjectId).equals(b as ObjectId) ? 0 : Buffer.compare((a as ObjectId).id, (b as ObjectId).id);
     case KIND.boolean:
     case KIND.date:
       return compareNumbers(Number(a), Number(b));
@@ -94,7 +95,7 @@ function compareArrays(a: readonly unknown[], b: readonly unknown[]): number {
   return a.length < b.length ? -1 : 0;
 }
 
-export interface BinaryParts {
+interface BinaryParts {
   subtype: number;
   bytes: Uint8Array;
 }

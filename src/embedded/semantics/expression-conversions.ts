@@ -94,7 +94,7 @@ function toDate(value: unknown): Date {
 }
 
 /** ISO 8601; without an offset the time is UTC, not the machine's. Throws 241. */
-export function parseDate(text: string): Date {
+function parseDate(text: string): Date {
   const hasOffset = /(?:Z|[+-]\d\d:?\d\d)$/.test(text.slice(10));
   const date = new Date(text.length === 10 || hasOffset ? text : `${text}Z`);
   if (!ISO_DATE.test(text) || Number.isNaN(date.getTime())) {

@@ -33,7 +33,7 @@ export function onValue(apply: (value: unknown, name: string) => unknown): Opera
   return onValues(1, 1, ([value], name) => (isNullish(value) ? null : apply(value, name)));
 }
 
-/** `{input: ..., as: ...}`: throws 40414-like assertions for what is missing or unknown. */
+/** `{input: ..., as: ...}`. Throws $filter's 28646 to 28648 for every operator; the server numbers them one by one. */
 export function named(name: string, operand: unknown, required: readonly string[], optional: readonly string[] = []): Record<string, unknown> {
   if (!isObject(operand)) throw location(28646, `${name} only supports an object as its argument, got ${typeName(operand)}`);
   for (const key of Object.keys(operand)) {

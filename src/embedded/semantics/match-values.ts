@@ -2,7 +2,7 @@
  * Tests on one value: equality, order within a type, sets, types, remainders, bits.
  * Before it: the matcher, which knows paths and arrays; nothing after it.
  */
-import { Binary, BSONSymbol } from "bson";
+import { Binary, BSONSymbol, ObjectId } from "bson";
 import { EngineError } from "../engine-error.js";
 import { describe, isOperatorObject, KIND, kindOf, typeCode } from "./bson-kinds.js";
 import { compareSameKind, regexOf, stringOf } from "./compare.js";
@@ -24,10 +24,11 @@ export function equalTo(operand: unknown): ValueTest {
     const number = plainNumber(operand);
     return (value) => kindOf(value) === kind && compareNumbers(plainNumber(value), number) === 0;
   }
+  if (operand instanceof ObjectId) return (value) => value instanceof ObjectId && value.equals(operand);
   return (value) => kindOf(value) === kind && compareSameKind(kind, value, operand) === 0;
 }
 
-export type Ordering = "$gt" | "$gte" | "$lt" | "$lte";
+type Ordering = "$gt" | "$gte" | "$lt" | "$lte";
 
 /** Values of another type never match; MinKey and MaxKey compare with all; NaN only with itself. */
 export function ordered(operator: Ordering, operand: unknown): ValueTest {
@@ -126,7 +127,7 @@ function truncated(value: unknown): bigint | undefined {
   return Math.abs(number) < 2 ** 63 ? BigInt(Math.trunc(number)) : undefined;
 }
 
-export type BitTest = "$bitsAllSet" | "$bitsAllClear" | "$bitsAnySet" | "$bitsAnyClear";
+type BitTest = "$bitsAllSet" | "$bitsAllClear" | "$bitsAnySet" | "$bitsAnyClear";
 
 export function hasBits(operator: BitTest, operand: unknown): ValueTest {
   const positions = bitPositions(operator, operand);

@@ -38,7 +38,7 @@ function compileFilter(filter: Doc, vars: Variables): Matcher {
   return every(parts);
 }
 
-export function every<T>(tests: readonly ((subject: T) => boolean)[]): (subject: T) => boolean {
+function every<T>(tests: readonly ((subject: T) => boolean)[]): (subject: T) => boolean {
   const [first, second] = tests;
   if (first === undefined) return () => true;
   if (second === undefined) return first;

@@ -31,7 +31,7 @@ function narrow(value: bigint): PlainNumber {
 }
 
 /** Special values come back as the JavaScript number that means the same. */
-export function decimalParts(value: Decimal128): DecimalParts | number {
+function decimalParts(value: Decimal128): DecimalParts | number {
   const view = new DataView(value.bytes.buffer, value.bytes.byteOffset, 16);
   const high = view.getBigUint64(8, true);
   const negative = high >> 63n === 1n;

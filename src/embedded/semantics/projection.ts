@@ -35,7 +35,7 @@ export function compileProjection(spec: Doc, options: ProjectionOptions = {}): D
 }
 
 /** As `compileProjection` with `stage`, on variables of a running pipeline. */
-export const compileProject = (spec: Doc, vars: Variables): DocumentChange => compileWith(spec, vars, true);
+const compileProject = (spec: Doc, vars: Variables): DocumentChange => compileWith(spec, vars, true);
 
 function compileWith(spec: Doc, vars: Variables, stage: boolean): DocumentChange {
   const rules = flatten(spec, "").map(([path, value]) => readRule(path, value, vars, stage));
@@ -145,7 +145,7 @@ function idFirst(doc: Doc): Doc {
 }
 
 /** Throws 40177 for an empty specification. */
-export function compileAddFields(spec: unknown, vars: Variables, name: string): DocumentChange {
+function compileAddFields(spec: unknown, vars: Variables, name: string): DocumentChange {
   if (!isObject(spec)) throw location(40272, `${name} specification stage must be an object, got ${describe(spec)}`);
   const pairs = flatten(spec, "");
   if (pairs.length === 0) throw location(40177, `Invalid ${name} :: caused by :: specification must have at least one field`);
@@ -158,7 +158,7 @@ export function compileAddFields(spec: unknown, vars: Variables, name: string): 
 }
 
 /** A path or an array of paths. */
-export function compileUnset(spec: unknown): DocumentChange {
+function compileUnset(spec: unknown): DocumentChange {
   const paths: unknown[] = Array.isArray(spec) ? spec : [spec];
   if (paths.length === 0) throw location(31119, "$unset specification must be a string or an array with at least one field");
   const tree = pathTree<true>();
@@ -171,7 +171,7 @@ export function compileUnset(spec: unknown): DocumentChange {
 }
 
 /** `newRoot` of $replaceRoot, or the operand of $replaceWith. */
-export function compileReplaceRoot(expression: unknown, vars: Variables): DocumentChange {
+function compileReplaceRoot(expression: unknown, vars: Variables): DocumentChange {
   const evaluate = compileExpression(expression, vars);
   return (doc, meta) => {
     const root = evaluate({ root: doc, vars, meta });
