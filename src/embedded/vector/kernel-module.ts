@@ -90,7 +90,7 @@ function lane(accumulator: number, index: number): Code {
 }
 
 function functionBody(step: (accumulator: number, offset: number) => Code): Code {
-  const zero = [...simd(V128_CONST), ...new Array<number>(16).fill(0)];
+  const zero = [...simd(V128_CONST), ...Buffer.alloc(16)];
   const [first, second, third, fourth] = ACCUMULATORS;
   return [
     2, 3, I32, 5, V128, // two runs of locals: CURSOR to SCORES_END, then the accumulators and DIFFERENCE

@@ -37,7 +37,7 @@ export class PartitionCache {
 
   /** Forgets every partition of a space. */
   closeSpace(space: string): void {
-    for (const key of [...this.residents.keys()]) if (key.startsWith(space)) this.drop(key);
+    for (const key of this.residents.keys()) if (key.startsWith(space)) this.drop(key);
   }
 
   /** The partition, now the most recently used. */

@@ -105,7 +105,7 @@ export class PartitionRows {
   /** Returns what was alive in the segments it removed. */
   private buryOverridden(kv: VectorKv, overridden: ReadonlySet<string>): Live[] {
     const rescued: Live[] = [];
-    for (const { number, slots } of [...this.segments(kv)]) {
+    for (const { number, slots } of Array.from(this.segments(kv))) {
       const buried = slots.map((slot) => ({ ...slot, dead: !isLive(slot, overridden) }));
       if (buried.every((slot, index) => slot.dead === slots[index]?.dead)) continue;
       const alive = buried.filter((slot) => !slot.dead).length;
@@ -148,7 +148,7 @@ export class PartitionRows {
 
   private clear(kv: VectorKv): void {
     const { start, end } = this.keys.rowsRange();
-    for (const { key } of [...kv.range(start, end)]) kv.remove(key);
+    for (const key of Array.from(kv.range(start, end), (row) => row.key)) kv.remove(key);
     kv.remove(this.keys.catalogue);
   }
 }

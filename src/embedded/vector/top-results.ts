@@ -47,7 +47,7 @@ export class TopResults {
 
   /** Best first. */
   sorted(): VectorHit[] {
-    return this.heap.map(({ docKey, score }) => ({ docKey, score })).sort((a, b) => (precedes(a, b) ? -1 : 1));
+    return this.heap.map(({ docKey, score }) => ({ docKey, score })).toSorted((a, b) => (precedes(a, b) ? -1 : 1));
   }
 
   private alreadySeen(docKey: Buffer): boolean {

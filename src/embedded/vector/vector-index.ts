@@ -98,7 +98,7 @@ export class VectorIndex {
   /** Removes every row, inside a transaction; afterwards call `close`. */
   clear(kv: VectorKv): void {
     const { start, end } = indexRange(this.indexId);
-    for (const { key } of [...kv.range(start, end)]) kv.remove(key);
+    for (const key of Array.from(kv.range(start, end), (row) => row.key)) kv.remove(key);
   }
 
   /** Gives back the memory of this index. */

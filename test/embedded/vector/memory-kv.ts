@@ -28,7 +28,7 @@ export class MemoryKv implements VectorKv {
     const from = start.toString("hex");
     const to = end.toString("hex");
     // Hex text orders as its bytes do. The list is taken first, so an act between two reads may change the rows.
-    for (const text of [...this.rows.keys()].filter((key) => key >= from && key < to).sort()) {
+    for (const text of [...this.rows.keys()].filter((key) => key >= from && key < to).toSorted()) {
       this.beforeRead?.();
       const value = this.rows.get(text);
       if (value !== undefined) yield { key: Buffer.from(text, "hex"), value: Buffer.from(value) };

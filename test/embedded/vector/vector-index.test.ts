@@ -86,7 +86,7 @@ describe("search equals brute force", () => {
             .filter(([, doc]) => filter === undefined || !("$and" in filter) || (doc["kind"] as number) >= 1)
             .map(([id, doc]) => ({ id, score: bruteForce(similarity, query, doc["v"] as number[]) }));
           const found = bench.search(query, filter, 1000);
-          expect(found.map(({ id }) => id).sort()).toEqual(expected.map(({ id }) => id).sort());
+          expect(found.map(({ id }) => id).toSorted()).toEqual(expected.map(({ id }) => id).toSorted());
           const scores = new Map(expected.map(({ id, score }) => [id, score]));
           for (const { id, score } of found) expect(score).toBeCloseTo(scores.get(id) ?? Number.NaN, 5);
           found.slice(1).forEach((hit, index) => {
@@ -216,7 +216,7 @@ describe("commits and resident partitions", () => {
             bench.kv.beforeRead = undefined;
             land();
           };
-          const found = bench.ids([0, 0, 0], { tenant: "a" }).sort();
+          const found = bench.ids([0, 0, 0], { tenant: "a" }).toSorted();
           bench.kv.beforeRead = undefined;
           expect([before, idsOf(bench, "a")]).toContainEqual(found);
           for (const report of reports.filter(({ due }) => due <= turn)) {
@@ -225,7 +225,7 @@ describe("commits and resident partitions", () => {
           }
           expectCurrent(bench);
         });
-        reports.reverse().forEach(({ changes }) => bench.index.committed(changes));
+        reports.toReversed().forEach(({ changes }) => bench.index.committed(changes));
         expectCurrent(bench);
       }),
       { numRuns: 300 },
@@ -252,13 +252,13 @@ describe("commits and resident partitions", () => {
 });
 
 function idsOf(bench: Bench, name: string): string[] {
-  return [...bench.docs].filter(([, doc]) => doc["tenant"] === name).map(([id]) => id).sort();
+  return [...bench.docs].filter(([, doc]) => doc["tenant"] === name).map(([id]) => id).toSorted();
 }
 
 function expectCurrent(bench: Bench): void {
   for (const name of ["a", "b"]) {
     const found = bench.search([0, 0, 0], { tenant: name });
-    expect(found.map(({ id }) => id).sort()).toEqual(idsOf(bench, name));
+    expect(found.map(({ id }) => id).toSorted()).toEqual(idsOf(bench, name));
     for (const { id, score } of found) expect(score).toBeCloseTo(bruteForce("euclidean", [0, 0, 0], bench.docs.get(id)?.["v"] as number[]), 5);
   }
 }
