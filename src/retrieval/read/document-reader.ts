@@ -21,7 +21,7 @@ export class DocumentReader {
   #closed = false;
 
   constructor(
-    private readonly limits: Pick<typeof documentLimits, "readMsMax" | "heapMbMax"> = documentLimits,
+    private readonly limits: { readonly readMsMax: number; readonly heapMbMax: number } = documentLimits,
     private readonly file = "reading.worker",
   ) {}
 
