@@ -1,6 +1,7 @@
 import type { AggregateOptions, ClientSession, Db, Document, ReadConcernLevel, Sort } from "mongodb";
 import type { TenantCheck } from "./belongs-to-tenant.js";
 import { translating } from "./driver-errors.js";
+import { packVector } from "./packed-vector.js";
 import type { CollectionName, Collections } from "./rows.js";
 import type { Narrowing, Scope } from "./scope.js";
 
@@ -61,7 +62,8 @@ export class ScopedReader<Name extends CollectionName> {
       $vectorSearch: {
         index,
         path,
-        queryVector: Array.from(vector),
+        // Packed: an array of doubles would cost more to send and to read than the search itself.
+        queryVector: packVector(vector),
         limit,
         ...this.scope.vectorEffort(limit),
         filter: this.scope.filter(narrowing),

@@ -1,4 +1,4 @@
-import { Binary, type ClientSession, type Db, type Document } from "mongodb";
+import type { ClientSession, Db, Document } from "mongodb";
 import type { TenantCheck } from "./belongs-to-tenant.js";
 import type { CollectionName, Collections, StoredRow } from "./rows.js";
 import type { Narrowing, Scope } from "./scope.js";
@@ -74,9 +74,4 @@ export class ScopedWriter<Name extends CollectionName> {
       ...(change.unset === undefined || change.unset.length === 0 ? {} : { $unset: Object.fromEntries(change.unset.map((field) => [field, ""])) }),
     };
   }
-}
-
-/** BSON's packed vector form: a quarter of the bytes of an array of doubles. */
-export function packVector(vector: Float32Array): Binary {
-  return Binary.fromFloat32Array(vector);
 }
