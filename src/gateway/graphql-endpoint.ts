@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { HeaderMap, type ApolloServer, type HTTPGraphQLResponse } from "@apollo/server";
 import { getOperationAST, parse } from "graphql";
 import { Deadline } from "../kernel/deadline.js";
-import { unauthenticated } from "../kernel/errors.js";
+import { deadlineExceeded, unauthenticated } from "../kernel/errors.js";
 import type { RequestId } from "../kernel/ids.js";
 import { isIntrospection, queryLimits } from "../graphql/query-limits.js";
 import type { RequestContext } from "../graphql/request-context.js";
@@ -100,22 +100,17 @@ function headersOf(request: IncomingMessage): HeaderMap {
 }
 
 /** A resolver that ignores the deadline must not hold its caller's socket open for ever. */
-function withinDeadline<T>(work: Promise<T>, deadline: Deadline): Promise<T> {
+function withinDeadline<T>(work: Promise<T>, { limitMs }: Deadline): Promise<T> {
   return new Promise((resolve, reject) => {
-    const giveUp = (): void => {
-      setTimeout(() => reject(deadline.signal.reason), graceMs).unref();
-    };
-    deadline.signal.addEventListener("abort", giveUp, { once: true });
-    work.then(resolve, reject).finally(() => deadline.signal.removeEventListener("abort", giveUp));
+    const giveUp = setTimeout(() => reject(deadlineExceeded(limitMs)), limitMs + graceMs).unref();
+    work.finally(() => clearTimeout(giveUp)).then(resolve, reject);
   });
 }
 
 async function send(answer: HTTPGraphQLResponse, request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (response.destroyed) return;
   // Whatever stands between must never show one caller's answer to another.
-  response.setHeader("cache-control", "no-store");
-  for (const [name, value] of answer.headers) response.setHeader(name, value);
-  response.statusCode = answer.status ?? 200;
+  response.writeHead(answer.status ?? 200, { ...Object.fromEntries(answer.headers), "cache-control": "no-store" });
   if (answer.body.kind === "complete") {
     response.end(request.method === "HEAD" ? undefined : answer.body.string);
     return;

@@ -90,7 +90,11 @@ export class HttpServer {
     response.setHeader("x-request-id", requestId);
     response.setHeader("x-content-type-options", "nosniff");
     if (this.#draining) response.setHeader("connection", "close");
-    response.once("close", () => this.#tell(request, response, requestId, performance.now() - startedAt));
+    response.once("close", () => {
+      this.#tell(request, response, requestId, performance.now() - startedAt);
+      // What began before the drain promised to keep its connection; once idle, nothing else would close it.
+      if (this.#draining) setImmediate(() => this.#server.closeIdleConnections());
+    });
     try {
       await this.#route(request, response, requestId);
     } catch (error) {

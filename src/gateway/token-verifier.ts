@@ -49,11 +49,12 @@ export class TokenVerifier {
 
   /** Throws `UNAUTHENTICATED`, `FORBIDDEN` for roles the token may not carry, `SERVICE_UNAVAILABLE` when keys cannot be fetched. */
   async verify(token: string): Promise<VerifiedCaller> {
-    assertCanonical(token);
-    // By digest, of the canonical text alone: other spellings of one token never reach the cache.
+    if (token.length > tokenCharsMax) throw unauthenticated(`The token has ${token.length} characters, expected at most ${tokenCharsMax}`);
+    // By digest, and only of tokens that were canonical: another spelling of one has another digest, and is looked at anew.
     const digest = hash("sha256", token, "base64url");
     const known = this.#cache.get(digest);
     if (known !== undefined && known.until > Date.now()) return known.caller;
+    assertCanonical(token);
     const caller = await this.#verifyFresh(token);
     this.#remember(digest, caller);
     return caller;
@@ -106,7 +107,6 @@ export class TokenVerifier {
 
 /** Re-encodes each segment: base64url leaves unused bits at its end, so several texts decode to the same bytes. */
 function assertCanonical(token: string): void {
-  if (token.length > tokenCharsMax) throw unauthenticated(`The token has ${token.length} characters, expected at most ${tokenCharsMax}`);
   if (!compactPattern.test(token)) throw unauthenticated("The token is no compact JWT in base64url");
   for (const segment of token.split(".")) {
     if (Buffer.from(segment, "base64url").toString("base64url") !== segment) throw unauthenticated("The token is not in canonical base64url");

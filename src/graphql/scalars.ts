@@ -1,5 +1,4 @@
 import { GraphQLScalarType, Kind } from "graphql";
-import { GraphQLDateTime } from "graphql-scalars";
 import { badUserInput } from "../kernel/errors.js";
 import { describe } from "../kernel/ids.js";
 
@@ -20,4 +19,25 @@ function checked(value: unknown): number {
   return value;
 }
 
-export const dateTime = GraphQLDateTime;
+/** RFC 3339 with a zone: a time without one means another moment on every machine. */
+const dateTimePattern = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
+
+/** Our own, because the usual one answers with `Date` objects, and those make up a third of the cost of printing a list. */
+export const dateTime = new GraphQLScalarType<Date, string>({
+  name: "DateTime",
+  description: "A moment as RFC 3339 writes it, such as 2026-03-01T12:00:00Z. Answers are in UTC with milliseconds.",
+  serialize: printed,
+  parseValue: parsed,
+  parseLiteral: (node) => parsed(node.kind === Kind.STRING ? node.value : undefined),
+});
+
+function printed(value: unknown): string {
+  if (!(value instanceof Date)) throw badUserInput("DateTime", describe(value), "a date");
+  return value.toISOString();
+}
+
+function parsed(value: unknown): Date {
+  const moment = typeof value === "string" && dateTimePattern.test(value) ? new Date(value) : undefined;
+  if (moment === undefined || Number.isNaN(moment.getTime())) throw badUserInput("DateTime", describe(value), "a moment such as 2026-03-01T12:00:00Z");
+  return moment;
+}

@@ -19,7 +19,7 @@ export interface Alarm {
 const alarmsKeptMax = 200;
 
 /** Text of users and secrets never reach a log, even when a caller passes them by mistake. */
-const withheldFields = ["question", "answer", "prompt", "text", "content", "snippet", "query", "token", "authorization", "password", "apiKey"];
+const withheldFields: ReadonlySet<string> = new Set(["question", "answer", "prompt", "text", "content", "snippet", "query", "token", "authorization", "password", "apiKey"]);
 
 export class ProcessTelemetry implements Telemetry {
   readonly #logger: Logger;
@@ -30,17 +30,16 @@ export class ProcessTelemetry implements Telemetry {
 
   /** Logs go to stderr as JSON lines, since stdout belongs to what people paste. `destination` is for tests. */
   constructor(level: LogLevel, destination: DestinationStream = pino.destination({ dest: 2, sync: false, minLength: 0 })) {
-    const paths = withheldFields.flatMap((field) => [field, `*.${field}`]);
-    this.#logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: { paths, censor: "[withheld]" } }, destination);
+    this.#logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
     collectDefaultMetrics({ register: this.#registry, prefix: "bulkhead_" });
   }
 
   log(level: LogLevel, message: string, fields: TelemetryFields = {}): void {
-    this.#logger[level](fields, message);
+    if (this.#logger.isLevelEnabled(level)) this.#logger[level](withhold(fields), message);
   }
 
   alarm(name: AlarmName, fields: TelemetryFields): void {
-    this.#logger.error({ ...fields, alarm: name }, `Alarm: ${name}`);
+    this.#logger.error({ ...withhold(fields), alarm: name }, `Alarm: ${name}`);
     this.count("alarms", { name });
     this.#alarms.push(Object.freeze({ name, at: new Date(), fields }));
     if (this.#alarms.length > alarmsKeptMax) this.#alarms.shift();
@@ -70,4 +69,19 @@ export class ProcessTelemetry implements Telemetry {
       this.#logger.flush((error) => (error ? reject(error) : resolve()));
     });
   }
+}
+
+/** At the top and one level down, by name. By hand, because pino's own redaction costs more than the line it guards. */
+function withhold(fields: TelemetryFields, depth = 1): TelemetryFields {
+  let copy: Record<string, unknown> | undefined;
+  for (const key of Object.keys(fields)) {
+    const value = fields[key];
+    const kept = withheldFields.has(key) ? "[withheld]" : depth > 0 && isPlain(value) ? withhold(value, depth - 1) : value;
+    if (kept !== value) (copy ??= { ...fields })[key] = kept;
+  }
+  return copy ?? fields;
+}
+
+function isPlain(value: unknown): value is TelemetryFields {
+  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }

@@ -128,7 +128,7 @@ describe("refused with 403", () => {
 
   test("operator in a tenant's token, alone or beside another role: alarmed, and FORBIDDEN", async () => {
     for (const roles of [["operator"], ["member", "operator"]]) expect(await statusAndCode(await harness.token({ roles }))).toEqual([403, "FORBIDDEN"]);
-    expect(harness.telemetry.alarms.map(({ name, fields }) => [name, fields.tenantId])).toEqual(Array(2).fill(["operator_role_in_tenant_token", "acme"]));
+    expect(harness.telemetry.alarms.map(({ name, fields }) => [name, fields.tenantId])).toEqual(Array.from({ length: 2 }, () => ["operator_role_in_tenant_token", "acme"]));
   });
 
   test("a tenant's audience cannot be swapped for the operator's: roles of one do not count in the other", async () => {
@@ -158,6 +158,15 @@ test("a directory that cannot be read is 503, never a look into something else",
   await broken.gateway.drain();
 });
 
+async function issuerKey(kid: string): Promise<{ sign(): Promise<string>; jwk: JWK }> {
+  const { publicKey, privateKey } = await generateKeyPair("RS256");
+  const now = Math.floor(Date.now() / 1_000);
+  return {
+    jwk: { ...(await exportJWK(publicKey)), kid, alg: "RS256" },
+    sign: () => new SignJWT({ tenant_id: "acme", roles: ["member"] }).setProtectedHeader({ alg: "RS256", kid }).setIssuer(rules.issuer).setAudience(rules.audience).setSubject("ann").setIssuedAt(now).setExpirationTime(now + 60).sign(privateKey),
+  };
+}
+
 describe("keys from an issuer", () => {
   let server: Server;
   let keys: JWK[] = [];
@@ -170,15 +179,6 @@ describe("keys from an issuer", () => {
     await new Promise((resolve) => server.once("listening", resolve));
   });
   afterAll(() => server.close());
-
-  async function issuerKey(kid: string): Promise<{ sign(): Promise<string>; jwk: JWK }> {
-    const { publicKey, privateKey } = await generateKeyPair("RS256");
-    const now = Math.floor(Date.now() / 1_000);
-    return {
-      jwk: { ...(await exportJWK(publicKey)), kid, alg: "RS256" },
-      sign: () => new SignJWT({ tenant_id: "acme", roles: ["member"] }).setProtectedHeader({ alg: "RS256", kid }).setIssuer(rules.issuer).setAudience(rules.audience).setSubject("ann").setIssuedAt(now).setExpirationTime(now + 60).sign(privateKey),
-    };
-  }
 
   test("are fetched once, and an unknown key id does not cause a flood of fetches", async () => {
     const first = await issuerKey("first");

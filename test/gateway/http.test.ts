@@ -12,9 +12,9 @@ afterAll(() => harness.gateway.drain());
 
 const get = (path: string, headers: Record<string, string> = {}): Promise<Response> => fetch(`${harness.url}${path}`, { headers, redirect: "manual" });
 
-describe("CORS", () => {
-  const preflight = (origin: string): Promise<Response> => fetch(`${harness.url}/graphql`, { method: "OPTIONS", headers: { origin, "access-control-request-method": "POST" } });
+const preflight = (origin: string): Promise<Response> => fetch(`${harness.url}/graphql`, { method: "OPTIONS", headers: { origin, "access-control-request-method": "POST" } });
 
+describe("CORS", () => {
   test("an origin of the list may ask with a token and read the limits", async () => {
     const response = await preflight("https://app.example.com");
     expect([response.status, response.headers.get("access-control-allow-origin"), response.headers.get("access-control-allow-credentials")]).toEqual([204, "https://app.example.com", null]);
@@ -133,20 +133,14 @@ describe("draining", () => {
   test("lets a running request end, refuses new connections, and closes idle ones at once", async () => {
     const draining = await startHarness();
     const token = await draining.member();
-    let finish = (): void => undefined;
-    const started = new Promise<void>((resolve) => {
-      draining.services.answers.run = (context) => {
-        resolve();
-        return new Promise((done) => {
-          finish = () => done({ kind: "REFUSAL", code: "OVERLOADED", message: context.tenantId });
-        });
-      };
+    const started = new Promise<() => void>((resolve) => {
+      draining.services.answers.run = (context) => new Promise((done) => resolve(() => done({ kind: "REFUSAL", code: "OVERLOADED", message: context.tenantId })));
     });
     const { hostname, port } = new URL(draining.url);
     const idle = connect(Number(port), hostname);
     await once(idle, "connect");
     const running = draining.query('mutation { ask(input: { question: "q" }) { ... on Refusal { message } } }', { token });
-    await started;
+    const finish = await started;
     const drained = draining.gateway.drain();
     await once(idle, "close");
     await expect(fetch(`${draining.url}/health/ready`)).rejects.toThrow();

@@ -108,6 +108,11 @@ describe("refused before anything runs or is charged", () => {
   });
 });
 
+const page = async (after?: string): Promise<{ edges: { cursor: string; node: { title: string } }[]; pageInfo: { hasNextPage: boolean; endCursor: string; hasPreviousPage: boolean } }> => {
+  const answer = await harness.query("query ($after: String) { documents(first: 2, after: $after) { edges { cursor node { title } } pageInfo { hasNextPage endCursor hasPreviousPage } } }", { token, variables: { after } });
+  return answer.data?.documents as never;
+};
+
 describe("pages", () => {
   test.each([[0], [-1], [101]])("first: %i is refused", async (first) => {
     const answer = await harness.query(`{ documents(first: ${first}) { nodes { id } } }`, { token });
@@ -116,10 +121,6 @@ describe("pages", () => {
 
   test("follow one another by cursor", async () => {
     for (let i = 0; i < 3; i += 1) harness.services.addDocument("acme", `Document ${i}`);
-    const page = async (after?: string): Promise<{ edges: { cursor: string; node: { title: string } }[]; pageInfo: { hasNextPage: boolean; endCursor: string; hasPreviousPage: boolean } }> => {
-      const answer = await harness.query("query ($after: String) { documents(first: 2, after: $after) { edges { cursor node { title } } pageInfo { hasNextPage endCursor hasPreviousPage } } }", { token, variables: { after } });
-      return answer.data?.documents as never;
-    };
     const first = await page();
     expect(first).toMatchObject({ edges: [{ node: { title: "Document 0" } }, { node: { title: "Document 1" } }], pageInfo: { hasNextPage: true, hasPreviousPage: false } });
     expect(await page(first.pageInfo.endCursor)).toMatchObject({ edges: [{ node: { title: "Document 2" } }], pageInfo: { hasNextPage: false, hasPreviousPage: true } });

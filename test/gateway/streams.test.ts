@@ -72,6 +72,13 @@ async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
   return items;
 }
 
+const attempt = async (origin: string | undefined): Promise<string> => {
+  const socket = new WebSocket(`${harness.url.replace("http", "ws")}/graphql`, "graphql-transport-ws", origin === undefined ? {} : { origin });
+  const outcome = await once(socket, "open").then(() => "open", (error: unknown) => String(error));
+  socket.terminate();
+  return outcome;
+};
+
 const ingestion = (id: string): string => `subscription { ingestion(documentId: "${id}") { document { title state } } }`;
 
 describe("over WebSocket", () => {
@@ -133,12 +140,6 @@ describe("over WebSocket", () => {
   });
 
   test("a page of another origin is not let in; ours, the listed and programs are", async () => {
-    const attempt = async (origin: string | undefined): Promise<string> => {
-      const socket = new WebSocket(`${harness.url.replace("http", "ws")}/graphql`, "graphql-transport-ws", origin === undefined ? {} : { origin });
-      const outcome = await once(socket, "open").then(() => "open", (error: unknown) => String(error));
-      socket.terminate();
-      return outcome;
-    };
     expect(await attempt("https://evil.example")).toContain("403");
     for (const origin of [undefined, harness.url, "https://app.example.com"]) expect(await attempt(origin)).toBe("open");
   });

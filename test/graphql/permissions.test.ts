@@ -8,11 +8,11 @@ import { codeOf, startHarness, type Harness } from "../gateway/harness.js";
 
 const { schema, coverage } = buildGuardedSchema();
 
-describe("coverage", () => {
-  function without(type: string, field: string): FieldRules {
-    return { ...fieldRules, [type]: Object.fromEntries(Object.entries(fieldRules[type] ?? {}).filter(([name]) => name !== field)) };
-  }
+function without(type: string, field: string): FieldRules {
+  return { ...fieldRules, [type]: Object.fromEntries(Object.entries(fieldRules[type] ?? {}).filter(([name]) => name !== field)) };
+}
 
+describe("coverage", () => {
   test.each([["Query", "document"], ["Subscription", "ingestion"], ["Mutation", "ask"], ["Document", "title"], ["PageInfo", "endCursor"]])("a schema in which %s.%s has no rule is not built", (type, field) => {
     expect(() => buildGuardedSchema(without(type, field))).toThrow(`${type}.${field}`);
   });

@@ -15,18 +15,18 @@ function conversationOf(tenant: string, user: string) {
   return id;
 }
 
+function expectDenied(answer: Answer, type: string): void {
+  expect(answer.errors.length).toBeGreaterThan(0);
+  for (const error of answer.errors) expect(error).toMatchObject({ message: `${type} not found`, extensions: { code: "NOT_FOUND" } });
+  expect(answer.text).not.toContain("secret");
+  expect(answer.text).not.toContain("globex");
+  expect(harness.telemetry.alarms[0]).toMatchObject({ name: "tenant_tag_mismatch", fields: { type, callerTenant: "acme", objectTenant: "globex" } });
+}
+
 describe("with the store's walls taken down", () => {
   beforeEach(() => {
     harness.services.walls = false;
   });
-
-  function expectDenied(answer: Answer, type: string): void {
-    expect(answer.errors.length).toBeGreaterThan(0);
-    for (const error of answer.errors) expect(error).toMatchObject({ message: `${type} not found`, extensions: { code: "NOT_FOUND" } });
-    expect(answer.text).not.toContain("secret");
-    expect(answer.text).not.toContain("globex");
-    expect(harness.telemetry.alarms[0]).toMatchObject({ name: "tenant_tag_mismatch", fields: { type, callerTenant: "acme", objectTenant: "globex" } });
-  }
 
   test("another tenant's document is denied by id, in lists and as a hit, and alarmed", async () => {
     const row = harness.services.addDocument("globex", "secret plans");
