@@ -42,7 +42,7 @@ export interface CallUsage {
 export type ReportUsage = (usage: CallUsage) => void;
 
 export interface Door {
-  /** Reserves once for several calls. Settle the envelope exactly once, in a `finally`. Throws `SERVICE_UNAVAILABLE`. */
+  /** Reserves once for the calls of one question, or refuses it for want of tokens or a place in line. Settle the envelope exactly once, in a `finally`. Throws `SERVICE_UNAVAILABLE`. */
   open(context: TenantContext, tokens: number): Promise<Envelope | Refusal>;
   /** Rejects with what the work threw, or with the deadline's reason, also when the work ignores its signal. */
   run<T>(

@@ -75,9 +75,21 @@ export class FairQueue {
       queue.start(flow, request.tokens);
       return Promise.resolve(this.#turn(flow, request, 0));
     }
-    if (flow.waiting.size >= this.#waitingPerTenantMax) return Promise.resolve(this.#overloaded("waitingCallsPerTenant", flow.waiting.size));
-    if (this.waiting >= this.#waitingMax) return Promise.resolve(this.#overloaded("waitingCalls", this.waiting));
-    return this.#wait(queue, flow, request, signal);
+    const full = this.#refuseIfFull(flow.waiting.size);
+    return full === undefined ? this.#wait(queue, flow, request, signal) : Promise.resolve(full);
+  }
+
+  /** What `acquire` would refuse a question of this tenant with at this moment, for work that must be paid for before its turn. */
+  refusalNow(tenantId: TenantId): Refusal | undefined {
+    const { INTERACTIVE: queue } = this.#classes;
+    if (queue.waiting === 0 && this.#hasRoom("INTERACTIVE")) return undefined;
+    return this.#refuseIfFull(queue.waitingOf(tenantId));
+  }
+
+  #refuseIfFull(waitingOfTenant: number): Refusal | undefined {
+    if (waitingOfTenant >= this.#waitingPerTenantMax) return this.#overloaded("waitingCallsPerTenant", waitingOfTenant);
+    if (this.waiting >= this.#waitingMax) return this.#overloaded("waitingCalls", this.waiting);
+    return undefined;
   }
 
   #wait(queue: FlowQueue, flow: Flow, request: TurnRequest, signal: AbortSignal): Promise<Turn> {

@@ -37,6 +37,10 @@ export class FlowQueue {
     return this.#running;
   }
 
+  waitingOf(name: string): number {
+    return this.#flows.get(name)?.waiting.size ?? 0;
+  }
+
   /** The tenant's flow, brought up to the virtual time if it has been idle. */
   flowOf(name: string, weight: number): Flow {
     const flow = this.#flows.get(name) ?? this.#open(name, weight);

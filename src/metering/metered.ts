@@ -23,6 +23,9 @@ export class MeteredDoor implements Door {
   ) {}
 
   async open(context: TenantContext, tokens: number): Promise<Envelope | Refusal> {
+    // A line that is full now would refuse the completion after its embedding was paid for.
+    const full = this.queues.COMPLETION.refusalNow(context.tenantId);
+    if (full !== undefined) return this.#refused(context, full);
     const reserved = await this.quotas.reserveTokens(context, tokens);
     return isRefusal(reserved) ? this.#refused(context, reserved) : new Envelope(reserved);
   }

@@ -9,6 +9,17 @@ const deadline = () => Deadline.after(10_000);
 const open = (more: Parameters<typeof contextOf>[0] = {}) => contextOf({ tier: "PRO", ...more });
 const question = "What is the notice period?";
 
+/** Cost of a completion with 10,000 prompt tokens of which the provider had so many cached. */
+async function costWithCached(cachedPromptTokens: number): Promise<number | undefined> {
+  const bench = openBench();
+  bench.model.script = async function* () {
+    yield { kind: "DELTA", text: "Yes" };
+    yield { kind: "DONE", finishReason: "STOP", usage: { promptTokens: 10_000, completionTokens: 1, cachedPromptTokens }, cited: [] };
+  };
+  await bench.answers.run(open(), deadline(), { question }, "ask");
+  return bench.ledger.rows[1]?.costMicroUsd;
+}
+
 describe("an answer", () => {
   it("comes with its citations, its usage and where its time went", async () => {
     const bench = openBench();
@@ -56,16 +67,7 @@ describe("an answer", () => {
   });
 
   it("is billed less where the provider had the prompt cached", async () => {
-    const costOf = async (cachedPromptTokens: number) => {
-      const bench = openBench();
-      bench.model.script = async function* () {
-        yield { kind: "DELTA", text: "Yes" };
-        yield { kind: "DONE", finishReason: "STOP", usage: { promptTokens: 10_000, completionTokens: 1, cachedPromptTokens }, cited: [] };
-      };
-      await bench.answers.run(open(), deadline(), { question }, "ask");
-      return bench.ledger.rows[1]?.costMicroUsd;
-    };
-    expect([await costOf(0), await costOf(8_000)]).toEqual([25_010, 15_010]);
+    expect([await costWithCached(0), await costWithCached(8_000)]).toEqual([25_010, 15_010]);
   });
 
   it("may be abstained from", async () => {
@@ -198,13 +200,27 @@ describe("a model that fails, hangs or leaks", () => {
     expect(bench.queue.running).toBe(0);
   });
 
-  it("is not asked at all when its line is full: OVERLOADED", async () => {
+  it("is not asked at all when its line is full: OVERLOADED, and nothing was spent", async () => {
     const bench = openBench({ queue: { slots: 1, waitingPerTenantMax: 0 } });
     const context = open();
     const held = await bench.queue.acquire({ tenantId: context.tenantId, weight: 1, tokens: 1, workClass: "INTERACTIVE" }, new AbortController().signal);
     expect(held.kind).toBe("TURN");
     expect(await bench.answers.run(context, deadline(), { question }, "ask")).toMatchObject({ kind: "REFUSAL", code: "OVERLOADED", retryAfterMs: expect.any(Number) });
     expect(bench.model.requests).toEqual([]);
+    expect(bench.ledger.rows).toEqual([]);
+    expect(await bench.usedTokens(context)).toBe(0);
+  });
+
+  it("whose line fills up while the question is embedded refuses it then, and the embedding is charged", async () => {
+    const bench = openBench({ queue: { slots: 1, waitingPerTenantMax: 0 } });
+    const context = open();
+    bench.embed = async () => {
+      await bench.queue.acquire({ tenantId: context.tenantId, weight: 1, tokens: 1, workClass: "INTERACTIVE" }, new AbortController().signal);
+      return { vectors: [new Float32Array([1, 0])], tokens: 6 };
+    };
+    expect(await bench.answers.run(context, deadline(), { question }, "ask")).toMatchObject({ kind: "REFUSAL", code: "OVERLOADED" });
+    expect(bench.ledger.rows).toMatchObject([{ kind: "EMBEDDING" }]);
+    expect(await bench.usedTokens(context)).toBe(6);
   });
 });
 
