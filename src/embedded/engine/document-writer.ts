@@ -8,7 +8,7 @@ import type { CollectionState } from "./catalog.js";
 import { duplicateKey } from "./errors.js";
 import { indexEntries, type IndexState } from "./index-state.js";
 import { duplicateEntry } from "./index-writer.js";
-import { documentKey, idKeyOf, keyFromText, keyText } from "./keys.js";
+import { documentKey, idKeyOf, keyText } from "./keys.js";
 import { validate } from "./validator.js";
 import type { Change, StoredDocument, WorkUnit } from "./work-unit.js";
 
@@ -88,7 +88,7 @@ async function stageChecked(unit: WorkUnit, collection: CollectionState, change:
 function isTaken(unit: WorkUnit, key: Buffer, idKey: Buffer): boolean {
   const text = keyText(key);
   const owner = unit.uniqueEntries.has(text) ? unit.uniqueEntries.get(text) : bytesText(unit.view.get(key));
-  return owner !== undefined && owner !== keyText(idKey) && !keyFromText(owner).equals(idKey);
+  return owner !== undefined && owner !== keyText(idKey);
 }
 
 function bytesText(bytes: Buffer | undefined): string | undefined {

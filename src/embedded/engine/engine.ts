@@ -2,7 +2,7 @@
  * All databases of one directory, opened when first used, with the sessions, cursors and clocks they share.
  * Before it: start-engine.ts; after it: database.ts.
  */
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { EngineError } from "../engine-error.js";
 import { decode, type Doc } from "../semantics/bson-codec.js";
@@ -54,8 +54,10 @@ export class Engine {
     if (open) return open;
     if (this.#dropping.has(name)) throw new EngineError(215, "DatabaseDropPending", `The database '${name}' is being dropped`);
     const path = join(this.options.dir, fileNameOf(name));
+    const isNew = !existsSync(path);
     const database = new Database(name, new DatabaseFile(path, this.options.durable), this.searchIndexes);
     this.#databases.set(name, database);
+    if (isNew && this.options.durable) flushDirectory(this.options.dir);
     void this.#sweep(database);
     return database;
   }
@@ -129,6 +131,16 @@ export class Engine {
     } catch (error) {
       if (!database.file.isClosed) this.event("error", `Removing dropped keys of '${database.name}' failed: ${String(error)}`);
     }
+  }
+}
+
+/** A new file survives a power cut only when the directory that names it has been flushed too. */
+function flushDirectory(dir: string): void {
+  const handle = openSync(dir, "r");
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
   }
 }
 

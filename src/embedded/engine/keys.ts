@@ -97,10 +97,6 @@ export function keyText(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
 }
 
-export function keyFromText(text: string): Buffer {
-  return Buffer.from(text, "latin1");
-}
-
 function numbered(space: number, id: number): Buffer {
   const prefix = Buffer.allocUnsafe(5);
   prefix[0] = space;

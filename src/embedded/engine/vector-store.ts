@@ -9,10 +9,11 @@ import { walk, type ReadView } from "./read-view.js";
 
 /** The latest committed state. */
 export function committedVectors(file: DatabaseFile): VectorKv {
-  const refuse = (): never => {
-    throw new Error("A vector index wrote outside of a commit");
-  };
-  return { ...readable(file.latest), put: refuse, remove: refuse };
+  return { ...readable(file.latest), put: refuseWrite, remove: refuseWrite };
+}
+
+function refuseWrite(): never {
+  throw new Error("A vector index wrote outside of a commit");
 }
 
 export function writableVectors(view: WriteView): VectorKv {

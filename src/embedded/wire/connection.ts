@@ -6,6 +6,9 @@ import type { Socket } from "node:net";
 import type { Doc } from "../semantics/bson-codec.js";
 import { formatReply, HEADER_BYTES, MalformedMessage, MESSAGE_BYTES_MAX, parseMessage, type Request } from "./message.js";
 
+/** A running command gets this long to be answered when the engine closes. */
+const CLOSE_MS_MAX = 5_000;
+
 export interface ConnectionHandler {
   /** Never throws: errors are replies. */
   execute(request: Request, connectionId: number): Promise<Buffer | Doc>;
@@ -37,6 +40,8 @@ export class Connection {
   close(): void {
     this.#closing = true;
     if (!this.#working) this.#socket.destroy();
+    // A client that does not read its reply must not keep the process from ending.
+    else setTimeout(() => this.#socket.destroy(), CLOSE_MS_MAX).unref();
   }
 
   #receive(chunk: Buffer): void {
