@@ -21,6 +21,8 @@ export interface IngestionQueueParts extends Omit<IngestionTools, "reader" | "tu
   readonly policies: TierPolicies;
   /** Closed with the queue. */
   readonly reader?: DocumentReader;
+  /** Before the second try; twice as long before the third. */
+  readonly retryPauseMs?: number;
 }
 
 interface TenantWork {
@@ -37,7 +39,7 @@ const jobsPerTenantMax = 2;
 /** Documents under way in all. One that waits for its tenant's quota holds its place; at 20 MB each this is over a gigabyte at the very worst. */
 const jobsMax = 64;
 const triesMax = 3;
-const retryPauseMs = 500;
+const retryPauseMsDefault = 1_000;
 const storeMsMax = 30_000;
 /** After the database, and not the document, was at fault. */
 const unfinishedPauseMs = 30_000;
@@ -161,7 +163,7 @@ export class IngestionQueue {
         const fields = { tenantId: context.tenantId, documentId: job.id, tries, error: String(error) };
         if (tries < triesMax && isWorthRetrying(error)) {
           this.parts.telemetry.log("warn", "A document's processing is tried again", fields);
-          await job.pause(retryPauseMs * 2 ** tries);
+          await job.pause((this.parts.retryPauseMs ?? retryPauseMsDefault) * tries);
           continue;
         }
         if (own === undefined) throw error;
