@@ -1,4 +1,3 @@
-import type { CompletionEvent, FinishReason } from "../inference/inference-backend.js";
 import { promptOverheadTokens } from "../inference/chat-prompt.js";
 import type { InferencePool } from "../inference/inference-pool.js";
 import type { LazyTokenCounter } from "../inference/token-counter.js";
@@ -9,7 +8,6 @@ import { isRefusal, type Refusal } from "../kernel/refusal.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import { recallTurns, type Turn } from "../memory/conversation-memory.js";
 import type { Door, MeteredCall } from "../metering/door.js";
-import type { Envelope } from "../metering/envelope.js";
 import { PendingRows } from "../metering/pending-rows.js";
 import { untilAborted } from "../metering/until-aborted.js";
 import type { Embedder } from "../retrieval/embedder.js";
@@ -20,7 +18,8 @@ import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { UserPseudonyms } from "../usage/user-pseudonyms.js";
 import type { AnswerEvent, Answered, AskInput } from "./answer-event.js";
 import { boundOf, planAsk, type AskPlan } from "./ask-plan.js";
-import { completeMetered } from "./complete-answer.js";
+import { callOf, type Asking } from "./asking.js";
+import { completeMetered, guardAnswer, type Completed } from "./complete-answer.js";
 import { citationsOf, fitPassages, type ContextPassage } from "./context-passages.js";
 import { embedQuestion } from "./embed-question.js";
 import { StageClock } from "./stage-clock.js";
@@ -39,30 +38,6 @@ export interface AnswerQuestionParts {
 
 /** Passages handed to the model at most: recall gains little past the eighth, and each costs its tokens. */
 const passagesMax = 8;
-
-const operation = "ask";
-
-/** One question on its way. */
-interface Asking {
-  readonly context: TenantContext;
-  readonly deadline: Deadline;
-  readonly path: string;
-  readonly id: string;
-  readonly plan: AskPlan;
-  readonly history: readonly Turn[];
-  readonly questionTokens: number;
-  readonly historyTokens: number;
-  readonly envelope: Envelope;
-  readonly rows: PendingRows;
-  readonly stages: StageClock;
-  readonly spent: { promptTokens: number; completionTokens: number; costMicroUsd: number };
-}
-
-interface Completed {
-  readonly text: string;
-  readonly finishReason: FinishReason;
-  readonly cited: readonly string[];
-}
 
 /**
  * Answers a question from the tenant's documents: check, guard, recall, reserve, embed, search,
@@ -174,7 +149,7 @@ export class AnswerQuestion {
     const events = await door.stream(context, deadline, call, (signal, report) => completeMetered(plan.chosen.backend, request, promptTokens, counter, signal, report));
     if (isRefusal(events)) return events;
     try {
-      return yield* guarded(events, guard);
+      return yield* guardAnswer(events, guard);
     } finally {
       asking.stages.add("model", performance.now() - startedAt);
     }
@@ -198,39 +173,4 @@ export class AnswerQuestion {
   async #settle({ envelope, rows }: Asking): Promise<void> {
     await Promise.all([envelope.settle(), rows.written()]);
   }
-}
-
-type SharedCall = Pick<MeteredCall, "operation" | "path" | "callNumber" | "envelope" | "rows" | "onTurn" | "onSettled">;
-
-/** What the embedding and the completion of one question have in common. */
-function callOf({ path, envelope, rows, stages, spent }: Asking, stage: string): SharedCall {
-  return {
-    operation,
-    path,
-    callNumber: 0,
-    envelope,
-    rows,
-    onTurn: (waitedMs) => stages.waited(stage, waitedMs),
-    onSettled: (settled) => {
-      spent.promptTokens += settled.promptTokens;
-      spent.completionTokens += settled.completionTokens;
-      spent.costMicroUsd += settled.costMicroUsd;
-    },
-  };
-}
-
-/** Hands on what the output guard lets out, and ends with the whole of it. */
-async function* guarded(events: AsyncIterable<CompletionEvent>, guard: { push(text: string): string | Refusal; flush(): string }): AsyncGenerator<AnswerEvent, Completed | Refusal> {
-  let text = "";
-  let done: Extract<CompletionEvent, { kind: "DONE" }> | undefined;
-  // The stream is read to its end, after `DONE` too: leaving it early would count as an abort.
-  for await (const event of events) {
-    if (event.kind === "DONE") done = event;
-    const released = event.kind === "DONE" ? guard.flush() : guard.push(event.text);
-    if (isRefusal(released)) return released;
-    text += released;
-    if (released !== "") yield { kind: "DELTA", text: released };
-  }
-  if (done === undefined) throw internal("A model's answer ended without its end");
-  return { text, finishReason: done.finishReason, cited: done.cited };
 }

@@ -1,6 +1,16 @@
-import type { CompletionEvent, CompletionRequest, InferenceBackend } from "../inference/inference-backend.js";
+import type { CompletionEvent, CompletionRequest, FinishReason, InferenceBackend } from "../inference/inference-backend.js";
 import type { TokenCounter } from "../inference/token-counter.js";
+import { internal } from "../kernel/errors.js";
+import { isRefusal, type Refusal } from "../kernel/refusal.js";
 import type { ReportUsage } from "../metering/door.js";
+import type { OutputGuard } from "../safety/output-guard.js";
+import type { AnswerEvent } from "./answer-event.js";
+
+export interface Completed {
+  readonly text: string;
+  readonly finishReason: FinishReason;
+  readonly cited: readonly string[];
+}
 
 /**
  * A completion that tells the door after every part what it has cost so far, so that an answer
@@ -28,4 +38,20 @@ export async function* completeMetered(
     if (!signal.aborted && completionTokens === 0) report({ promptTokens: 0, completionTokens: 0 });
     throw error;
   }
+}
+
+/** Hands on what the output guard lets out, and ends with the whole of it. */
+export async function* guardAnswer(events: AsyncIterable<CompletionEvent>, guard: OutputGuard): AsyncGenerator<AnswerEvent, Completed | Refusal> {
+  let text = "";
+  let done: Extract<CompletionEvent, { kind: "DONE" }> | undefined;
+  // The stream is read to its end, after `DONE` too: leaving it early would count as an abort.
+  for await (const event of events) {
+    if (event.kind === "DONE") done = event;
+    const released = event.kind === "DONE" ? guard.flush() : guard.push(event.text);
+    if (isRefusal(released)) return released;
+    text += released;
+    if (released !== "") yield { kind: "DELTA", text: released };
+  }
+  if (done === undefined) throw internal("A model's answer ended without its end");
+  return { text, finishReason: done.finishReason, cited: done.cited };
 }

@@ -1,0 +1,45 @@
+import type { Deadline } from "../kernel/deadline.js";
+import type { Turn } from "../memory/conversation-memory.js";
+import type { MeteredCall } from "../metering/door.js";
+import type { Envelope } from "../metering/envelope.js";
+import type { PendingRows } from "../metering/pending-rows.js";
+import type { TenantContext } from "../tenancy/tenant-context.js";
+import type { AskPlan } from "./ask-plan.js";
+import type { StageClock } from "./stage-clock.js";
+
+const operation = "ask";
+
+/** One question on its way. */
+export interface Asking {
+  readonly context: TenantContext;
+  readonly deadline: Deadline;
+  readonly path: string;
+  readonly id: string;
+  readonly plan: AskPlan;
+  readonly history: readonly Turn[];
+  readonly questionTokens: number;
+  readonly historyTokens: number;
+  readonly envelope: Envelope;
+  readonly rows: PendingRows;
+  readonly stages: StageClock;
+  readonly spent: { promptTokens: number; completionTokens: number; costMicroUsd: number };
+}
+
+type SharedCall = Pick<MeteredCall, "operation" | "path" | "callNumber" | "envelope" | "rows" | "onTurn" | "onSettled">;
+
+/** What the embedding and the completion of one question have in common. */
+export function callOf({ path, envelope, rows, stages, spent }: Asking, stage: string): SharedCall {
+  return {
+    operation,
+    path,
+    callNumber: 0,
+    envelope,
+    rows,
+    onTurn: (waitedMs) => stages.waited(stage, waitedMs),
+    onSettled: (settled) => {
+      spent.promptTokens += settled.promptTokens;
+      spent.completionTokens += settled.completionTokens;
+      spent.costMicroUsd += settled.costMicroUsd;
+    },
+  };
+}
