@@ -8,7 +8,7 @@ export type DocMatcher = (filterFields: Doc) => boolean;
  * 263 as measured with 100,000 slots on Node 20. Charged from the start, though the Map is made on the first change.
  */
 const SLOT_OVERHEAD_BYTES = 264;
-/** Decoded objects take about eight times their BSON, plus the interning entry. */
+/** An upper estimate of a decoded value with its interning entry: 346 bytes measured for one of 45, 560 charged. */
 const FILTER_BYTES_FACTOR = 8;
 const FILTER_OVERHEAD_BYTES = 200;
 

@@ -1,0 +1,22 @@
+import { MongoServerError } from "mongodb";
+
+/** The runner itself cannot do what the test asks; says nothing about the engine. */
+export class NotRunnable extends Error {}
+
+/** The engine did something else than the test expects. */
+export class Deviation extends Error {}
+
+/**
+ * Codes by which the engine refuses what it does not serve, as MongoDB would on a build without it:
+ * CommandNotFound, CommandNotSupported, NotImplemented, unknown pipeline stage, unknown field of a command,
+ * SearchNotEnabled, UnrecognizedExpression.
+ */
+const REFUSAL_CODES = [59, 115, 238, 40324, 40415, 31082, 168];
+
+export function isRefusal(error: unknown): error is MongoServerError {
+  return error instanceof MongoServerError && REFUSAL_CODES.includes(Number(error.code));
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
