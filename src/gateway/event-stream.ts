@@ -6,24 +6,22 @@ import { maskRequestError } from "../graphql/mask-errors.js";
 import { authenticate } from "./authenticate.js";
 import { toHttpAnswer } from "./http-error.js";
 import { parseJson, readBody } from "./read-body.js";
+import { callerName, type RequestNote } from "./request-note.js";
 import type { StreamedOperations } from "./streamed-operation.js";
 import type { TokenVerifier } from "./token-verifier.js";
 
-interface Exchange {
-  readonly requestId: string;
-}
-
 /** GraphQL over server-sent events: POST to `/graphql` with `Accept: text/event-stream`, one stream an operation. */
 export class EventStreams {
-  readonly #handler: Handler<IncomingMessage, Exchange>;
+  readonly #handler: Handler<IncomingMessage, RequestNote>;
 
   constructor(operations: StreamedOperations, verifier: TokenVerifier) {
-    this.#handler = createHandler<IncomingMessage, Exchange>({
+    this.#handler = createHandler<IncomingMessage, RequestNote>({
       // No reserved streams: their token would be a second credential, living in memory and in URLs.
       authenticate: () => null,
       async onSubscribe(request, params) {
         try {
           const caller = await authenticate(request.raw.headers.authorization, verifier);
+          request.context.caller = callerName(caller);
           return await operations.start(await operations.prepare(params, caller));
         } catch (error) {
           return refusal(error, request.context.requestId);
@@ -32,7 +30,7 @@ export class EventStreams {
     });
   }
 
-  async serve(request: IncomingMessage, response: ServerResponse, requestId: string): Promise<void> {
+  async serve(request: IncomingMessage, response: ServerResponse, note: RequestNote): Promise<void> {
     // A form of another site can send text/plain with a user's cookies, never JSON.
     if (!/^application\/json\b/i.test(request.headers["content-type"] ?? "")) throw badUserInput("content-type", request.headers["content-type"] ?? "nothing", "application/json");
     const body = parseJson(await readBody(request));
@@ -43,7 +41,7 @@ export class EventStreams {
       headers: { get: (name) => (name === "accept" ? "text/event-stream" : String(request.headers[name] ?? "")) },
       body: body as Record<string, unknown>,
       raw: request,
-      context: { requestId },
+      context: note,
     });
     response.writeHead(status, headers);
     if (content === null || typeof content === "string") response.end(content ?? undefined);

@@ -11,6 +11,7 @@ import { clientGone } from "./cut-stream.js";
 import { toHttpError } from "./http-error.js";
 import type { RequestOpener } from "./open-request.js";
 import { parseJson, readBody } from "./read-body.js";
+import { callerName, type RequestNote } from "./request-note.js";
 import type { TokenVerifier } from "./token-verifier.js";
 
 export interface EndpointParts {
@@ -28,18 +29,18 @@ const graceMs = 1_000;
 export class GraphqlEndpoint {
   constructor(private readonly parts: EndpointParts) {}
 
-  async serve(request: IncomingMessage, response: ServerResponse, requestId: RequestId): Promise<void> {
+  async serve(request: IncomingMessage, response: ServerResponse, note: RequestNote): Promise<void> {
     const body = request.method === "POST" ? await bodyOf(request) : undefined;
     const deadline = Deadline.after(this.parts.requestDeadlineMs);
     response.once("close", () => {
       if (!response.writableFinished) deadline.abort(clientGone());
       deadline.dispose();
     });
-    const answer = await withinDeadline(this.#execute(request, body, requestId, deadline), deadline);
+    const answer = await withinDeadline(this.#execute(request, body, note, deadline), deadline);
     await send(answer, request, response);
   }
 
-  #execute(request: IncomingMessage, body: unknown, requestId: RequestId, deadline: Deadline): Promise<HTTPGraphQLResponse> {
+  #execute(request: IncomingMessage, body: unknown, note: RequestNote, deadline: Deadline): Promise<HTTPGraphQLResponse> {
     const url = request.url ?? "";
     const query = url.indexOf("?");
     return this.parts.apollo.executeHTTPGraphQLRequest({
@@ -49,16 +50,17 @@ export class GraphqlEndpoint {
         search: query === -1 ? "" : url.slice(query),
         body,
       },
-      context: () => this.#context(request, body, requestId, deadline),
+      context: () => this.#context(request, body, note, deadline),
     });
   }
 
-  async #context(request: IncomingMessage, body: unknown, requestId: RequestId, deadline: Deadline): Promise<RequestContext> {
+  async #context(request: IncomingMessage, body: unknown, note: RequestNote, deadline: Deadline): Promise<RequestContext> {
     const { authorization } = request.headers;
     try {
-      if (authorization === undefined) return this.#anonymous(body, requestId, deadline);
+      if (authorization === undefined) return this.#anonymous(body, note.requestId, deadline);
       const caller = await authenticate(authorization, this.parts.verifier);
-      return await this.parts.opener.open(caller, requestId, deadline);
+      note.caller = callerName(caller);
+      return await this.parts.opener.open(caller, note.requestId, deadline);
     } catch (error) {
       throw toHttpError(error);
     }

@@ -18,6 +18,7 @@ import type { GraphqlEndpoint } from "./graphql-endpoint.js";
 import type { Health } from "./health.js";
 import { toHttpAnswer } from "./http-error.js";
 import type { OfflineIde } from "./offline-ide.js";
+import type { RequestNote } from "./request-note.js";
 import type { StreamedOperations } from "./streamed-operation.js";
 import type { WebSockets } from "./web-sockets.js";
 
@@ -86,31 +87,31 @@ export class HttpServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedAt = performance.now();
     this.#silent.delete(request.socket);
-    const requestId = newId<RequestId>("request");
-    response.setHeader("x-request-id", requestId);
+    const note: RequestNote = { requestId: newId<RequestId>("request") };
+    response.setHeader("x-request-id", note.requestId);
     response.setHeader("x-content-type-options", "nosniff");
     if (this.#draining) response.setHeader("connection", "close");
     response.once("close", () => {
-      this.#tell(request, response, requestId, performance.now() - startedAt);
+      this.#tell(request, response, note, performance.now() - startedAt);
       // What began before the drain promised to keep its connection; once idle, nothing else would close it.
       if (this.#draining) setImmediate(() => this.#server.closeIdleConnections());
     });
     try {
-      await this.#route(request, response, requestId);
+      await this.#route(request, response, note);
     } catch (error) {
-      this.#fail(error, response, requestId);
+      this.#fail(error, response, note.requestId);
     }
   }
 
-  async #route(request: IncomingMessage, response: ServerResponse, requestId: RequestId): Promise<void> {
+  async #route(request: IncomingMessage, response: ServerResponse, note: RequestNote): Promise<void> {
     const { parts } = this;
     const path = pathOf(request);
     const method = request.method ?? "GET";
     if (path === "/graphql") {
       parts.cors.apply(request, response);
       if (method === "OPTIONS") return parts.cors.answerPreflight(request, response);
-      if (method === "POST" && request.headers.accept === "text/event-stream") return parts.events.serve(request, response, requestId);
-      if (method === "POST" || method === "GET" || method === "HEAD") return parts.graphql.serve(request, response, requestId);
+      if (method === "POST" && request.headers.accept === "text/event-stream") return parts.events.serve(request, response, note);
+      if (method === "POST" || method === "GET" || method === "HEAD") return parts.graphql.serve(request, response, note);
       return void response.writeHead(405, { allow: "GET, POST, OPTIONS" }).end();
     }
     if (method !== "GET" && method !== "HEAD") return this.#notFound(response);
@@ -141,12 +142,12 @@ export class HttpServer {
     else socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
   }
 
-  #tell(request: IncomingMessage, response: ServerResponse, requestId: RequestId, ms: number): void {
+  #tell(request: IncomingMessage, response: ServerResponse, note: RequestNote, ms: number): void {
     const route = routeOf(pathOf(request));
     const status = response.writableFinished ? String(response.statusCode) : "aborted";
     this.parts.telemetry.count("http_requests", { route, status });
     this.parts.telemetry.observe("http_request_ms", ms, { route });
-    this.parts.telemetry.log(route === "graphql" ? "info" : "debug", "request", { requestId, method: request.method, route, status, ms: Math.round(ms * 10) / 10 });
+    this.parts.telemetry.log(route === "graphql" ? "info" : "debug", "request", { ...note, method: request.method, route, status, ms: Math.round(ms * 10) / 10 });
   }
 }
 

@@ -29,7 +29,7 @@ export class OfflineIde {
       return true;
     }
     if (path === "/ide/" || path === "/ide/index.html") {
-      const html = this.#render(request.headers.host);
+      const html = this.#render(request.headers);
       response.writeHead(200, { "content-type": "text/html; charset=utf-8", "cache-control": "no-store", "content-security-policy": contentSecurityPolicy });
       response.end(request.method === "HEAD" ? undefined : html);
       return true;
@@ -52,9 +52,9 @@ export class OfflineIde {
     return true;
   }
 
-  #render(host: string | undefined): string {
+  #render({ host, "x-forwarded-proto": scheme }: IncomingMessage["headers"]): string {
     // The Host header is the caller's text; what does not look like a host does not enter the page.
-    const socket = host !== undefined && hostPattern.test(host) ? { subscriptionsEndpoint: `ws://${host}/graphql` } : {};
+    const socket = host !== undefined && hostPattern.test(host) ? { subscriptionsEndpoint: `${scheme === "https" ? "wss" : "ws"}://${host}/graphql` } : {};
     return renderAltair({
       baseURL: "/ide/",
       endpointURL: "/graphql",

@@ -124,6 +124,14 @@ test("answers may not be kept by anyone in between", async () => {
   expect(answer.headers.get("cache-control")).toBe("no-store");
 });
 
+test("each request leaves one line that names its tenant and no user, and its text nowhere", async () => {
+  harness.telemetry.logs.length = 0;
+  const answer = await harness.query('mutation { ask(input: { question: "what is my salary" }) { __typename } }', { token: await harness.member("acme", "ann@example.com") });
+  await expect.poll(() => harness.telemetry.logs).toHaveLength(1);
+  expect(harness.telemetry.logs[0]?.fields).toMatchObject({ requestId: answer.headers.get("x-request-id"), caller: "acme", route: "graphql", status: "200" });
+  expect(JSON.stringify(harness.telemetry.logs)).not.toMatch(/salary|ann@/);
+});
+
 test("a method that is none of ours is 405", async () => {
   const response = await fetch(`${harness.url}/graphql`, { method: "DELETE" });
   expect([response.status, response.headers.get("allow")]).toEqual([405, "GET, POST, OPTIONS"]);
