@@ -111,11 +111,12 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const door = new MeteredDoor(quotas, queues, recorder, telemetry);
 
   const counter = new LazyTokenCounter();
-  const pool = new InferencePool(config.model === undefined ? [new EmbeddedExtractive(counter)] : [new OpenAiChat({ ...config.model, models: [config.model.name] }, counter)]);
+  const extractive = new EmbeddedExtractive(counter);
+  const pool = new InferencePool(config.model === undefined ? [extractive] : [new OpenAiChat({ ...config.model, models: [config.model.name] }, counter), extractive]);
   const shared = { door, router, embedder, counter, search: searchPassages };
   const answers = new AnswerQuestion({ ...shared, pool, guards: new Guards(telemetry), pseudonyms, telemetry });
   const search = new SearchDocuments(shared);
-  const ingestion = new IngestionQueue({ router, embedder, door, telemetry });
+  const ingestion = new IngestionQueue({ router, embedder, door, counter, telemetry, directory, policies });
   closers.add("ingestion", () => ingestion.close());
   const ingest = new IngestDocument({ router, queue: ingestion });
 
@@ -143,6 +144,8 @@ async function compose(config: Config, say: (line: string) => void, options: App
   // Last in, first out: the drain comes before anything that a request in flight still needs is closed.
   closers.add("gateway", () => gateway.drain());
   mover.start();
+  // The tokenizer takes half a second to load: better now than within the first question.
+  await counter.load();
 
   if (!config.production) {
     await onboardDemoTenants({ folder, administration, directory, policies, router, ingest, ingestion, markers: control.markers, onProgress: say });
@@ -164,7 +167,7 @@ function openCounters(config: Config, shared: LimiterStore, telemetry: ProcessTe
 /** A load balancer asks every few seconds and must not wait for a database that hangs. */
 const readyMsMax = 1_000;
 
-const firstQuestion = "Within how many days may goods be returned?";
+const firstQuestion = "How many days of annual leave does a full-time employee have?";
 
 /** Preloaded in Sandbox and in the offline page. */
 const firstQuery = `mutation FirstQuestion {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { deadlineExceeded, type BulkheadError } from "./errors.js";
 
 /**
@@ -14,6 +15,8 @@ export class Deadline {
     this.endsAt = performance.now() + limitMs;
     this.#timer = setTimeout(() => this.#controller.abort(deadlineExceeded(limitMs)), limitMs);
     this.#timer.unref();
+    // One document may hold dozens of fields, and each listens for the end of its request.
+    setMaxListeners(0, this.#controller.signal);
   }
 
   static after(limitMs: number): Deadline {

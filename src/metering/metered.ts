@@ -1,4 +1,3 @@
-import { setMaxListeners } from "node:events";
 import type { Deadline } from "../kernel/deadline.js";
 import { isRefusal, type Refusal } from "../kernel/refusal.js";
 import type { Telemetry } from "../kernel/telemetry.js";
@@ -67,8 +66,6 @@ export class MeteredDoor implements Door {
 
   async #enter(context: TenantContext, deadline: Deadline, call: MeteredCall): Promise<MeteredVisit | Refusal> {
     deadline.throwIfOver();
-    // One document may hold dozens of calls, and each listens for the end of its request.
-    setMaxListeners(0, deadline.signal);
     const source = await this.#reserve(context, call);
     if (isRefusal(source)) return this.#refused(context, source);
     try {

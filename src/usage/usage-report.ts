@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from "../kernel/clock.js";
-import { badUserInput, forbidden } from "../kernel/errors.js";
+import { badUserInput } from "../kernel/errors.js";
 import type { Deadline } from "../kernel/deadline.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { TenantLedger, UsageGroup, UsageGrouping } from "../storage/control/control-plane.js";
@@ -12,12 +12,6 @@ export interface UsageReportInput {
   readonly to?: Date;
   /** Default: `MODEL`. */
   readonly groupBy?: UsageGrouping;
-}
-
-/** A ledger that can sum one user's rows alone. Optional, because sums of everybody's can never stand in for it. */
-export interface UserLedger {
-  /** Sums over `from <= at < to` of the rows with this pseudonym. */
-  reportOfUser(userPseudonym: string, from: Date, to: Date, groupBy: UsageGrouping): Promise<readonly UsageGroup[]>;
 }
 
 export type UsageTotals = Omit<UsageGroup, "key">;
@@ -37,7 +31,7 @@ const dayMs = 86_400_000;
 /** Sums the ledger over a time: all of the tenant for an admin, one's own for a member. */
 export class UsageReporter {
   constructor(
-    private readonly ledgerOf: (context: TenantContext) => TenantLedger & Partial<UserLedger>,
+    private readonly ledgerOf: (context: TenantContext) => TenantLedger,
     private readonly pseudonyms: UserPseudonyms,
     private readonly clock: Clock = systemClock,
   ) {}
@@ -60,12 +54,7 @@ export class UsageReporter {
 
   async #groups(context: TenantContext, { from, to, groupBy }: { from: Date; to: Date; groupBy: UsageGrouping }): Promise<readonly UsageGroup[]> {
     const ledger = this.ledgerOf(context);
-    if (context.roles.includes("admin")) return ledger.report(from, to, groupBy);
-    const own = this.pseudonyms.inLedger(context);
-    if (ledger.reportOfUser !== undefined) return ledger.reportOfUser(own, from, to, groupBy);
-    // Other groupings of the whole ledger would add up everybody's calls, which a member may not see.
-    if (groupBy !== "USER") throw forbidden("Usage of the whole tenant needs the role admin, a member sees their own, grouped by USER");
-    return (await ledger.report(from, to, "USER")).filter((group) => group.key === own);
+    return context.roles.includes("admin") ? ledger.report(from, to, groupBy) : ledger.report(from, to, groupBy, this.pseudonyms.inLedger(context));
   }
 
   #range(input: UsageReportInput): { from: Date; to: Date } {

@@ -65,10 +65,10 @@ export class MemoryLedger implements TenantLedger {
     if (!this.rows.some(isSame)) this.rows.push(row);
   }
 
-  async report(from: Date, to: Date, groupBy: "MODEL" | "USER" | "OPERATION" | "DAY"): ReturnType<TenantLedger["report"]> {
+  async report(from: Date, to: Date, groupBy: "MODEL" | "USER" | "OPERATION" | "DAY", userPseudonym?: string): ReturnType<TenantLedger["report"]> {
     const keyOf = (row: LedgerRow) => ({ MODEL: row.model, USER: row.userPseudonym, OPERATION: row.operation, DAY: row.at.toISOString().slice(0, 10) })[groupBy];
     const groups = new Map<string, { calls: number; promptTokens: number; completionTokens: number; costMicroUsd: number }>();
-    for (const row of this.rows.filter(({ at }) => at >= from && at < to)) {
+    for (const row of this.rows.filter((row) => row.at >= from && row.at < to && (userPseudonym === undefined || row.userPseudonym === userPseudonym))) {
       const group = groups.get(keyOf(row)) ?? { calls: 0, promptTokens: 0, completionTokens: 0, costMicroUsd: 0 };
       groups.set(keyOf(row), {
         calls: group.calls + 1,
