@@ -27,7 +27,7 @@ export async function executeCommand(engine: Engine, request: Request, connectio
     const command = findCommand(name);
     if (!command) throw new EngineError(59, "CommandNotFound", `no such command: '${name}'`);
     refuseUnknownFields(command, request.body);
-    return await runInSession(engine, command, request, connectionId);
+    return withWriteConcernError(await runInSession(engine, command, request, connectionId), request.body);
   } catch (error) {
     if (!(error instanceof EngineError)) engine.event("error", `A command failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     return errorReply(error);
@@ -115,18 +115,17 @@ function contextOf(
   if (typeof databaseName !== "string") throw typeMismatch("$db", databaseName, "string");
   const maxTimeMs = nonNegativeInteger(body, "maxTimeMS") ?? 0;
   const breath = new Breath(maxTimeMs > 0 ? Date.now() + maxTimeMs : undefined);
-  refuseWriteConcern(body);
   return { engine, databaseName, body, sequences, connectionId, breath, session, transaction, txnNumber };
 }
 
-function refuseWriteConcern(body: Doc): void {
+/** As on a server, a write that asks for more nodes than there are is made, and then says that they are missing. */
+function withWriteConcernError(reply: Doc | Buffer, body: Doc): Doc | Buffer {
   const concern = body["writeConcern"];
-  if (concern === undefined) return;
-  if (!isDoc(concern)) throw typeMismatch("writeConcern", concern, "object");
+  if (!isDoc(concern) || Buffer.isBuffer(reply)) return reply;
   const w = concern["w"];
-  if (w !== undefined && w !== "majority" && !(isNumber(w) && asNumber(w) <= 1)) {
-    throw new EngineError(100, "UnsatisfiableWriteConcern", "Not enough data-bearing nodes: this engine is one node");
-  }
+  if (w === undefined || w === "majority" || (isNumber(w) && asNumber(w) <= 1)) return reply;
+  const errmsg = "Not enough data-bearing nodes: this engine is one node";
+  return { ...reply, writeConcernError: { code: 100, codeName: "UnsatisfiableWriteConcern", errmsg } };
 }
 
 function toLong(value: unknown): Long {

@@ -1,6 +1,6 @@
 /*
  * Long scans share the event loop: after a slice of work they let other connections have a turn.
- * Before it: any loop over many documents; after it: the same loop, a turn later.
+ * Before it: a loop over many documents; after it: the same loop, a turn later.
  */
 import { EngineError } from "../engine-error.js";
 

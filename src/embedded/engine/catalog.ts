@@ -21,7 +21,7 @@ export interface StoredSearchIndex {
   version: number;
 }
 
-/** Immutable but for two flags: any other change makes a new object, and identity is what commits compare. */
+/** Immutable but for two flags: every other change makes a new object, and identity is what commits compare. */
 export interface CollectionState {
   readonly id: number;
   readonly name: string;

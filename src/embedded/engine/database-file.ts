@@ -52,7 +52,8 @@ export class DatabaseFile {
   #queue: Queued[] = [];
   #running: Promise<void> | undefined;
   #version = 0;
-  #snapshots = 0;
+  /** In the order of their versions, since versions only grow. */
+  readonly #snapshots = new Set<{ version: number }>();
   #closed = false;
   #committing = false;
 
@@ -81,14 +82,15 @@ export class DatabaseFile {
     const transaction = this.#env.useReadTransaction();
     // Version and snapshot are taken in one synchronous step: a commit cannot become visible in between.
     const version = this.#version;
-    this.#snapshots += 1;
+    const open = { version };
+    this.#snapshots.add(open);
     let released = false;
     const release = (): void => {
       if (released) return;
       released = true;
       transaction.done();
-      this.#snapshots -= 1;
-      if (this.#snapshots === 0) this.#lastCommits.clear();
+      this.#snapshots.delete(open);
+      this.#forgetOldCommits();
     };
     return { ...this.#view(transaction, () => released), version, release };
   }
@@ -99,8 +101,21 @@ export class DatabaseFile {
   }
 
   noteCommitted(keys: Iterable<string>, version: number): void {
-    if (this.#snapshots === 0) return;
-    for (const key of keys) this.#lastCommits.set(key, version);
+    if (this.#snapshots.size === 0) return;
+    for (const key of keys) {
+      // Taken out first, so that the map stays in the order of versions.
+      this.#lastCommits.delete(key);
+      this.#lastCommits.set(key, version);
+    }
+  }
+
+  /** Under a steady load some snapshot is always open; only what the oldest one may still ask for is kept. */
+  #forgetOldCommits(): void {
+    const [oldest] = this.#snapshots;
+    for (const [key, version] of this.#lastCommits) {
+      if (oldest && version > oldest.version) return;
+      this.#lastCommits.delete(key);
+    }
   }
 
   /** Resolves when the commit is on disk and visible to every later read. */

@@ -1,6 +1,6 @@
 /*
  * The errors several parts of the engine raise, each with MongoDB's code, name and labels.
- * Before it: any statement; after it: commands/execute-command.ts, which turns them into replies.
+ * Before it: a statement; after it: commands/execute-command.ts, which turns them into replies.
  */
 import { ObjectId } from "bson";
 import { EngineError } from "../engine-error.js";

@@ -2,7 +2,7 @@
  * What the clock does: expires documents of TTL indexes, transactions, cursors and old session records.
  * Before it: engine.ts; after it: ordinary work units, one small commit at a time.
  */
-import { decode } from "../semantics/bson-codec.js";
+import { decode, type Doc } from "../semantics/bson-codec.js";
 import { Breath } from "./breathe.js";
 import type { CollectionState } from "./catalog.js";
 import { prepareRead } from "./collection-reader.js";
@@ -69,13 +69,16 @@ export class Sweeper {
 export async function expireDocuments(database: Database, collection: CollectionState, index: IndexState, nowMs: number): Promise<void> {
   const path = index.paths[0];
   if (index.expireAfterSeconds === undefined || path === undefined) return;
-  const filter = { [path]: { $lte: new Date(nowMs - index.expireAfterSeconds * 1_000) } };
+  const isOver: Doc = { [path]: { $lte: new Date(nowMs - index.expireAfterSeconds * 1_000) } };
+  // Said together with the index's own filter, so that the planner may walk a partial index.
+  const filter = index.partialFilter ? (path in index.partialFilter ? { $and: [isOver, index.partialFilter] } : { ...index.partialFilter, ...isOver }) : isOver;
   const unit = new WorkUnit(database);
   const breath = new Breath();
   let staged = 0;
   try {
     const read = prepareRead(unit, collection, { filter, hint: index.name });
     for (const found of read.documents()) {
+      if (!index.covers(found.doc)) continue;
       if ((await unit.lock(documentKey(collection.id, found.idKey))) === "restart") continue;
       const bytes = unit.read(collection, found.idKey);
       // Touched since it was listed: the next round decides again.

@@ -107,6 +107,14 @@ describe("updates", () => {
   });
 });
 
+describe("a write concern", () => {
+  it("of more nodes than there are is told after the write was made", async () => {
+    const error = await errorOf(things.insertOne({ _id: id(1) }, { writeConcern: { w: 3 } }));
+    expect(error.code).toBe(100);
+    expect(await things.countDocuments()).toBe(1);
+  });
+});
+
 describe("cursors", () => {
   beforeEach(() => things.insertMany(Array.from({ length: 250 }, (_, n) => ({ _id: id(n), n: n % 10 }))));
 
