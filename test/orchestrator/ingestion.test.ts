@@ -171,7 +171,7 @@ describe("IngestionQueue", () => {
   });
 
   it("makes one document of a small tenant wait for few of a flooder's", async () => {
-    let release: () => void = () => undefined;
+    let release!: () => void;
     const gate = new Promise<void>((resolve) => (release = resolve));
     bench.embedder.before = () => gate;
     for (let n = 0; n < 30; n += 1) await bench.accept("acme", `Document ${n} of the flooder.`);

@@ -21,6 +21,9 @@ function charsOf(texts: readonly string[]): ReadonlyMap<string, number> {
 }
 const words = (text: string): readonly string[] => text.split(/\s+/).filter((part) => part !== "");
 
+const sentence = (n: number): string => `Sentence number ${n} says something about the matter at hand.`;
+const paragraph = (from: number, to: number): string => Array.from({ length: to - from }, (_, i) => sentence(from + i)).join(" ");
+
 describe("chunkDocument", () => {
   it("loses no character of any document, and no word that fits a chunk", () => {
     fc.assert(
@@ -57,9 +60,6 @@ describe("chunkDocument", () => {
       { numRuns: 50 },
     );
   });
-
-  const sentence = (n: number): string => `Sentence number ${n} says something about the matter at hand.`;
-  const paragraph = (from: number, to: number): string => Array.from({ length: to - from }, (_, i) => sentence(from + i)).join(" ");
 
   it("never mixes top-level sections that are passages of their own", () => {
     const blocks: Block[] = [

@@ -7,6 +7,8 @@ import { pdfOf } from "../support/pdf-of.js";
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const textOf = (block: Block): string => (block.kind === "TEXT" ? block.text : block.kind === "LINES" ? block.lines.join("\n") : [block.header, ...block.rows].join("\n"));
 
+const nested = (depth: number): Uint8Array => bytes(`${"<div>".repeat(depth)}core${"</div>".repeat(depth)}`);
+
 describe("plain text", () => {
   it("takes numbered and underlined lines as headings and keeps bullets apart", async () => {
     const { blocks } = await extractText(bytes("HOUSE RULES\n\n1. Quiet hours\n\nFrom ten to six.\n\nKeys\n====\n\n- front door\n- bicycle\n  shed\n"), "text/plain");
@@ -81,7 +83,6 @@ describe("HTML", () => {
   });
 
   it("reads a page nested 1,000 deep, and refuses a million levels at once", async () => {
-    const nested = (depth: number): Uint8Array => bytes(`${"<div>".repeat(depth)}core${"</div>".repeat(depth)}`);
     expect((await extractText(nested(1_000), "text/html")).blocks.map(textOf)).toEqual(["core"]);
     await expect(extractText(nested(1_000_000), "text/html")).rejects.toMatchObject({ got: expect.stringContaining("nested too deeply") });
   });

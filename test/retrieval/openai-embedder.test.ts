@@ -8,11 +8,16 @@ interface Seen { readonly url: string | undefined; readonly authorization: strin
 
 const never = new AbortController().signal;
 
+type Reply = (inputs: readonly string[]) => { status?: number; body: string } | undefined;
+const hang: Reply = () => undefined;
+const data = (...embeddings: readonly (readonly [number, readonly number[]])[]): string =>
+  JSON.stringify({ data: embeddings.map(([index, embedding]) => ({ index, embedding })), usage: { prompt_tokens: 9 } });
+
 describe("OpenAiEmbedder", () => {
   let server: Server;
   let embedder: OpenAiEmbedder;
   let seen: Seen[] = [];
-  let reply: (inputs: readonly string[]) => { status?: number; body: string } | undefined = () => undefined;
+  let reply = hang;
 
   beforeAll(async () => {
     server = createServer((request, response) => {
@@ -36,9 +41,6 @@ describe("OpenAiEmbedder", () => {
     server.closeAllConnections();
     server.close();
   });
-
-  const data = (...embeddings: readonly (readonly [number, readonly number[]])[]): string =>
-    JSON.stringify({ data: embeddings.map(([index, embedding]) => ({ index, embedding })), usage: { prompt_tokens: 9 } });
 
   it("asks for floats with the key, and gives vectors of length 1 in the order of the texts", async () => {
     reply = () => ({ body: data([1, [0, 2]], [0, [3, 4]]) });
@@ -75,7 +77,7 @@ describe("OpenAiEmbedder", () => {
   });
 
   it("ends with the deadline's own reason when the server hangs", async () => {
-    reply = () => undefined;
+    reply = hang;
     const stop = new AbortController();
     setTimeout(() => stop.abort(deadlineExceeded(50)), 50);
     await expect(embedder.embed(["a"], "QUESTION", stop.signal)).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });

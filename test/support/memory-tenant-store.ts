@@ -130,7 +130,7 @@ export class MemoryTenantStore implements TenantStore {
   }
 
   #removeChunks(id: DocumentId): void {
-    for (const chunk of [...this.stored.values()]) if (chunk.documentId === id) this.stored.delete(chunk.id);
+    for (const chunk of this.stored.values()) if (chunk.documentId === id) this.stored.delete(chunk.id);
   }
 
   #change(id: DocumentId, change: Partial<DocumentRow>): DocumentRow {
