@@ -28,7 +28,7 @@ function change(method: "updateOne" | "updateMany" | "replaceOne" | "findOneAndU
     const returnDocument = taken["returnDocument"] as unknown;
     const extra = typeof returnDocument === "string" ? { returnDocument: returnDocument.toLowerCase() } : {};
     const run = collection[method].bind(collection) as (filter: Spec, subject: Spec, options: Spec) => Promise<unknown>;
-    return run(taken["filter"], taken[subject] as never, { ...options, ...extra });
+    return run(taken["filter"] as unknown as Spec, taken[subject] as never, { ...options, ...extra });
   };
 }
 

@@ -1,4 +1,4 @@
-import { MongoServerError } from "mongodb";
+import { MongoClientBulkWriteError, MongoServerError } from "mongodb";
 
 /** The runner itself cannot do what the test asks; says nothing about the engine. */
 export class NotRunnable extends Error {}
@@ -13,8 +13,14 @@ export class Deviation extends Error {}
  */
 const REFUSAL_CODES = [59, 115, 238, 40324, 40415, 31082, 168];
 
-export function isRefusal(error: unknown): error is MongoServerError {
-  return error instanceof MongoServerError && REFUSAL_CODES.includes(Number(error.code));
+/** How the engine words refusals under a code that MongoDB also uses otherwise, such as 72 (InvalidOptions). */
+const REFUSAL_WORDS = "is not served by this engine";
+
+export function isRefusal(error: unknown): boolean {
+  // A client bulk write wraps the error of the command that ended it.
+  if (error instanceof MongoClientBulkWriteError) return isRefusal(error.cause);
+  if (!(error instanceof MongoServerError)) return false;
+  return REFUSAL_CODES.includes(Number(error.code)) || error.message.includes(REFUSAL_WORDS);
 }
 
 export function messageOf(error: unknown): string {

@@ -17,6 +17,8 @@ export async function runTest(file: SpecFile, test: SpecTest, uri: string, ownCl
   const failPoints = new Set<string>();
   const context: RunnerContext = { entities, ownClient, failPoints, runAll: (operations) => runAll(context, operations as Operation[]) };
   try {
+    // A file without data of its own must not depend on what the file before it left.
+    if (file.initialData.length === 0) await dropDatabases(ownClient, file.createEntities);
     for (const data of file.initialData) await loadData(ownClient, data);
     await entities.create(file.createEntities);
     await runAll(context, test.operations);
@@ -47,7 +49,7 @@ async function runOne(context: RunnerContext, operation: Operation): Promise<voi
   if (operation.ignoreResultAndError === true) return;
   if (operation.expectError !== undefined) throw new Deviation(`${operation.name} succeeded, expected an error`);
   if (operation.saveResultAsEntity !== undefined) entities.set(operation.saveResultAsEntity, result);
-  if (operation.expectResult !== undefined) match(operation.expectResult, result ?? undefined, entities);
+  if (operation.expectResult !== undefined) match(operation.expectResult, result, entities);
 }
 
 function execute(context: RunnerContext, operation: Operation): Promise<unknown> {
@@ -74,6 +76,13 @@ function orNotRunnable<T>(operation: T | undefined, name: string): T {
 
 function withSession(args: Spec, entities: Entities): Spec {
   return typeof args["session"] === "string" ? { ...args, session: entities.session(args["session"]) } : args;
+}
+
+async function dropDatabases(client: MongoClient, entities: readonly Spec[]): Promise<void> {
+  for (const { database } of entities) {
+    const name = (database as Spec | undefined)?.["databaseName"];
+    if (typeof name === "string") await client.db(name).dropDatabase();
+  }
 }
 
 async function loadData(client: MongoClient, data: CollectionData): Promise<void> {
