@@ -17,14 +17,14 @@ beforeAll(async () => {
 afterAll(() => deployment.close());
 
 const step = fc.record({
-  kind: fc.constantFrom("ADD", "PUBLISH", "REMOVE", "FAIL", "RETRY"),
+  kind: fc.constantFrom("ADD", "ADD", "ADD", "PUBLISH", "PUBLISH", "REMOVE", "FAIL", "RETRY"),
   server: fc.integer({ min: 0, max: 1 }),
   document: fc.integer({ min: 0, max: 3 }),
   size: fc.integer({ min: 0, max: 5 }),
 });
 type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never;
 
-const caps = { ...policies.PRO, maxDocuments: 3, maxChunks: 8, maxBytes: 200 };
+const caps = { ...policies.PRO, maxDocuments: 2, maxChunks: 5, maxBytes: 120 };
 
 function run(store: TenantStore, id: DocumentId, { kind, size }: Step): Promise<unknown> {
   switch (kind) {
