@@ -1,6 +1,7 @@
 /** The enums of the schema. A key is the name callers write, a value what the code below speaks. */
 import "reflect-metadata";
 import { registerEnumType } from "type-graphql";
+import type { MovePhase } from "../storage/control/control-plane.js";
 
 export const tierEnum = { FREE: "FREE", PRO: "PRO", ENTERPRISE: "ENTERPRISE" } as const;
 registerEnumType(tierEnum, {
@@ -101,8 +102,8 @@ registerEnumType(refusalCodeEnum, {
 
 export const movePhaseEnum = {
   PREPARING: "PREPARING", PAUSING: "PAUSING", COPYING: "COPYING", VERIFYING: "VERIFYING",
-  SWITCHING: "SWITCHING", RETIRING: "RETIRING", DONE: "DONE", FAILED: "FAILED",
-} as const;
+  SWITCHING: "SWITCHING", RETIRING: "RETIRING", CANCELLING: "CANCELLING", DONE: "DONE", FAILED: "FAILED",
+} as const satisfies Record<MovePhase, MovePhase>;
 registerEnumType(movePhaseEnum, {
   name: "MovePhase",
   description: "How far a move between pool and silo has come.",
@@ -113,6 +114,7 @@ registerEnumType(movePhaseEnum, {
     VERIFYING: { description: "Counts and content hashes of both homes are being compared." },
     SWITCHING: { description: "The directory is being pointed at the new home; writes resume there." },
     RETIRING: { description: "The old home's rows are being removed." },
+    CANCELLING: { description: "The move is being undone; the tenant lives where it did." },
     DONE: { description: "The tenant lives in its new home." },
     FAILED: { description: "The move was given up; the tenant lives where it did." },
   },
