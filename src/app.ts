@@ -40,7 +40,7 @@ import { Guards } from "./safety/guards.js";
 import type { LimiterStore } from "./storage/control/control-plane.js";
 import { CachedTenantDirectory, directoryAgeMsMax } from "./tenancy/tenant-directory.js";
 import { parseTierPolicies } from "./tenancy/tier-policy.js";
-import { resumeIngestion } from "./resume-ingestion.js";
+import { resumeIngestion, resumeTenant } from "./resume-ingestion.js";
 import { PriceBook } from "./usage/price-book.js";
 import { UsageRecorder } from "./usage/usage-recorder.js";
 import { UsageReporter } from "./usage/usage-report.js";
@@ -123,7 +123,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const retireAfterMs = options.retireAfterMs ?? directoryAgeMsMax + readTrustMsMax + retireMarginMs;
   const mover = new PlacementMover({ control, directory, homes, policies, retireAfterMs }, telemetry);
   closers.add("mover", () => mover.close());
-  const administration = new TenantAdministration({ control, directory, homes, policies, databasePrefix: config.mongodb.databasePrefix, onMoveBegun: () => mover.kick() });
+  const administration = new TenantAdministration({ control, directory, homes, policies, databasePrefix: config.mongodb.databasePrefix, onMoveBegun: () => mover.kick(), onReactivated: (record) => resumeTenant({ policies, ingestion, telemetry }, record) });
 
   const key = config.jwt.jwksUri === undefined ? await loadOrCreateDevelopmentKey(config.dataDir) : undefined;
   const gateway = await createGateway({

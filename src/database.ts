@@ -63,14 +63,16 @@ export async function openDatabase(config: Config, embedding: EmbeddingModelRef,
       throw error;
     }
   };
-  const closeHome = async (home: TenantHome): Promise<void> => {
-    await home.close();
-    if (home.kind === "SILO") await home.database.client.close();
-  };
   const homes = new LeasedCache<TenantHome>(openHomesMax, open, closeHome, (error) => telemetry.log("warn", "A home was not closed", { error: String(error) }));
   closers.add("homes", () => homes.close());
   (await homes.lease("POOL")).release();
   return { control: openControlPlane(client, controlDb), homes };
+}
+
+/** A silo's client is its own, the pool's is the control plane's. */
+async function closeHome(home: TenantHome): Promise<void> {
+  await home.close();
+  if (home.kind === "SILO") await home.database.client.close();
 }
 
 async function openEngine(config: Config, telemetry: Telemetry, closers: Closers, options: DatabaseOptions): Promise<string> {

@@ -124,11 +124,22 @@ async function untilSearchable(tools: MoveTools, run: MoveRun, target: TenantHom
 
 async function switchOver(tools: MoveTools, run: MoveRun): Promise<MovePhase> {
   const { tenantId, to, targetEpoch } = run.move;
+  if (!(await isStillWanted(tools, run.move))) {
+    await run.record({ failure: "The tenant's tier was changed while it was moved" });
+    return "CANCELLING";
+  }
   // The fence first: from the moment the directory says so, the new home takes writes.
   await withHome(tools, to, (target) => openFence(target.database, tenantId, targetEpoch));
   await settle(tools, run.move, to, targetEpoch);
   await run.record({ switchedAt: new Date() });
   return "RETIRING";
+}
+
+/** False when the tier that asked for this home was changed again meanwhile. A switch that was made already stands. */
+async function isStillWanted(tools: MoveTools, move: PlacementMoveRow): Promise<boolean> {
+  const record = await tools.directory.findFresh(move.tenantId);
+  if (record === undefined || record.placement.kind === "SETTLED") return true;
+  return (record.placementOverride ?? tools.policies[record.tier].placement) === move.to.kind;
 }
 
 async function retire(tools: MoveTools, run: MoveRun): Promise<MovePhase> {

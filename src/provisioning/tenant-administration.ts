@@ -22,6 +22,8 @@ export interface AdministrationTools {
   readonly databasePrefix: string;
   /** Told when a move was begun. */
   readonly onMoveBegun: () => void;
+  /** Told of a tenant that is served again: its background work was left lying. */
+  readonly onReactivated: (record: TenantRecord) => void;
 }
 
 const nameCharsMax = 200;
@@ -61,7 +63,9 @@ export class TenantAdministration {
    */
   async changeTier(id: unknown, tier: Tier): Promise<{ tenant: TenantRecord; move?: PlacementMoveRow }> {
     const before = await this.#existing(id);
-    if (before.placement.kind === "MOVING") throw conflict(`A placement move of ${before.id} is under way already`);
+    const latest = await this.latestMove(before.id);
+    // A tier changed under a move that is under way would leave the tenant in a home it has not bought; `switchOver` checks again.
+    if (latest !== undefined && latest.phase !== "DONE" && latest.phase !== "FAILED") throw conflict(`A placement move of ${before.id} is under way already`);
     const tenant = await changeRecord(this.tools, before.id, (record) => (record.tier === tier ? undefined : { tier }));
     const move = await this.#moveHome(tenant, before.tier);
     return { tenant: (await this.tools.control.directory.find(before.id)) ?? tenant, ...(move === undefined ? {} : { move }) };
@@ -73,7 +77,9 @@ export class TenantAdministration {
   }
 
   async reactivate(id: unknown): Promise<TenantRecord> {
-    return this.#setState(id, "ACTIVE");
+    const record = await this.#setState(id, "ACTIVE");
+    this.tools.onReactivated(record);
+    return record;
   }
 
   async findMove(id: string): Promise<PlacementMoveRow | undefined> {

@@ -10,6 +10,10 @@ const askText = `mutation ($input: AskInput!) { ask(input: $input) {
 const birch = "# Leave\n\nA full-time employee of Birch has 31 days of annual leave. Unused days expire on 31 March of the following year.\n\n# Returns\n\nGoods may be returned to Birch within 45 days of delivery. Project Larkspur has its own terms.";
 const cedar = "# Leave\n\nA full-time employee of Cedar has 24 days of annual leave.\n\n# Returns\n\nGoods may be returned to Cedar within 10 days of delivery. Project Quince has its own terms.";
 
+function callsOf(report: Json): number {
+  return Number(listOf(report["groups"]).find((group) => String(group["key"]) === "ask")?.["total"]?.["calls"] ?? 0);
+}
+
 describe("a question over GraphQL", () => {
   let server: TestServer;
   let birchDocument: string;
@@ -63,7 +67,6 @@ describe("a question over GraphQL", () => {
 
   test("writes one ledger row a model call, which the usage report sums by operation", async () => {
     const usage = async (): Promise<Json> => (await server.must(birchAdmin, "{ usage(input: { groupBy: OPERATION }) { groups { key total { calls promptTokens completionTokens costMicroUsd cost } } total { calls costMicroUsd } } }"))["usage"] as Json;
-    const callsOf = (report: Json): number => Number(listOf(report["groups"]).find((group) => String(group["key"]) === "ask")?.["total"]?.["calls"] ?? 0);
     const before = await usage();
     await server.must(birchAdmin, askText, { input: { question: "When do unused days of leave expire?" } });
     // One for the question's embedding, one for the completion.

@@ -59,6 +59,16 @@ describe("a placement move", () => {
     expect(await world.titles(id)).toEqual(["one", "two"]);
   });
 
+  test("ends in no home that the tenant's tier does not call for, though the tier was changed behind its back", async () => {
+    const id = await tenant();
+    const { tenant: record, move } = await world.administration.changeTier(id, "ENTERPRISE");
+    await world.control.directory.update(record, { tier: "FREE" });
+    await world.mover().drive(move?.id);
+    expect((await world.context(id)).record).toMatchObject({ tier: "FREE", placement: { kind: "SETTLED", home: { kind: "POOL" } } });
+    expect(await world.titles(id)).toEqual(["one", "two"]);
+    expect(await world.orphans(id)).toEqual([]);
+  });
+
   test("lets a write that comes while it runs wait, and lands it once on the new side", async () => {
     const id = await tenant();
     const pool = await world.homes.lease("POOL");

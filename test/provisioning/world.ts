@@ -36,7 +36,7 @@ export class World {
     this.directory = new CachedTenantDirectory(control.directory);
     this.homes = new LeasedCache<TenantHome>(50, (key) => this.#open(key), (home) => home.close(), () => {});
     this.router = new TenantRouter(this.directory, this.homes);
-    this.administration = new TenantAdministration({ control, directory: this.directory, homes: this.homes, policies, databasePrefix: prefix, onMoveBegun: () => {} });
+    this.administration = new TenantAdministration({ control, directory: this.directory, homes: this.homes, policies, databasePrefix: prefix, onMoveBegun: () => {}, onReactivated: () => {} });
   }
 
   /** A server; several of one deployment and prefix share everything that is stored. `unreachable` names homes that cannot be opened. */
