@@ -1,29 +1,64 @@
 /** One of the systems of `overhead.bench.ts`, in a process of its own. Tells its CPU time when asked. */
-import { ApolloServer } from "@apollo/server";
+import { ApolloServer, type ApolloServerPlugin } from "@apollo/server";
 import { ApolloServerPluginCacheControlDisabled } from "@apollo/server/plugin/disabled";
 import { startStandaloneServer } from "@apollo/server/standalone";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { readFileSync } from "node:fs";
+import { parsePageRequest, toConnection, type PageArgs } from "../../src/graphql/connection.js";
+import { mediaTypeEnum } from "../../src/graphql/enums.js";
+import { dateTime, safeInt } from "../../src/graphql/scalars.js";
+import type { Services } from "../../src/graphql/services.js";
+import { Deadline } from "../../src/kernel/deadline.js";
+import { newId, parseTenantId, parseUserId, type DocumentId, type RequestId } from "../../src/kernel/ids.js";
 import { createGateway } from "../../src/gateway/create-gateway.js";
 import { ProcessTelemetry } from "../../src/observability/telemetry.js";
 import { openMemoryCounterStore } from "../../src/quotas/memory-counter-store.js";
 import { TenantQuotas } from "../../src/quotas/tenant-quotas.js";
-import type { DocumentRow } from "../../src/storage/tenant-store.js";
+import { parseDocumentFilter } from "../../src/storage/narrowing-filter.js";
+import { openTenantContext } from "../../src/tenancy/tenant-context.js";
 import { parseTierPolicies, type TierPolicy } from "../../src/tenancy/tier-policy.js";
-import { documentRow, FakeServices } from "../../test/support/fake-services.js";
+import { documentRow, FakeServices, testPolicies } from "../../test/support/fake-services.js";
 
-const system = process.argv[2];
-const rows = Array.from({ length: 20 }, (_, index) => documentRow("acme", `Document ${index}`));
+const tenant = "acme";
+const rows = Array.from({ length: 20 }, (_, index) => ({ ...documentRow(tenant, `Document ${index}`), id: `doc_${String(index).padStart(20, "0")}` as DocumentId }));
 
-const ready = system === "bulkhead" ? await startBulkhead() : await startApollo(system === "apollo default");
+/** The peers' schema: what our query reads, with our enums and scalars, so that all answer the same bytes. */
+const typeDefs = `
+  scalar DateTime
+  scalar SafeInt
+  enum MediaType { TEXT MARKDOWN HTML PDF }
+  enum DocumentState { PENDING INDEXING READY FAILED }
+  type Query { documents(first: Int, after: String): DocumentConnection }
+  type DocumentConnection { edges: [DocumentEdge!]! nodes: [Document!]! pageInfo: PageInfo! }
+  type DocumentEdge { cursor: String! node: Document! }
+  type PageInfo { hasNextPage: Boolean! hasPreviousPage: Boolean! startCursor: String endCursor: String }
+  type Document { id: ID! title: String! mediaType: MediaType! tags: [String!]! state: DocumentState! bytes: SafeInt! chunkCount: Int! version: Int! createdAt: DateTime! updatedAt: DateTime! }
+`;
+
+const starts: Readonly<Record<string, () => Promise<{ url: string; token: string }>>> = {
+  "bulkhead": startBulkhead,
+  "apollo default": () => startApollo([]),
+  "apollo without cache control": () => startApollo([ApolloServerPluginCacheControlDisabled()]),
+};
+
+const start = starts[process.argv[2] ?? ""];
+if (start === undefined) throw new Error(`Got the system ${process.argv[2]}, expected one of ${Object.keys(starts).join(", ")}`);
+const ready = await start();
+// Gone with its parent, however that ended: a server left behind would take CPU from the next run.
+process.on("disconnect", () => process.exit());
 process.on("message", () => process.send?.(process.cpuUsage()));
 process.send?.(ready);
 
+function makeServices(): FakeServices {
+  const services = new FakeServices();
+  services.addTenant(tenant);
+  services.documents.push(...rows);
+  return services;
+}
+
 async function startBulkhead(): Promise<{ url: string; token: string }> {
   const { publicKey, privateKey } = await generateKeyPair("RS256", { extractable: true });
-  const services = new FakeServices();
-  services.addTenant("acme");
-  services.documents.push(...rows);
+  const services = makeServices();
   // Logs as in production, to a sink, since the peers do not log at all.
   const telemetry = new ProcessTelemetry("info", { write() {} });
   const quotas = new TenantQuotas(openMemoryCounterStore(), telemetry);
@@ -36,7 +71,7 @@ async function startBulkhead(): Promise<{ url: string; token: string }> {
     corsOrigins: [],
     tokens,
     keys: { kind: "DEVELOPMENT", publicJwk: { ...(await exportJWK(publicKey)), kid: "k", alg: "RS256" } },
-    services: { ...servicesOf(services), quotas },
+    services: withQuotas(services, quotas),
     admission: quotas,
     directory: { find: (id) => Promise.resolve(services.records.get(id)) },
     policies,
@@ -51,30 +86,30 @@ async function startBulkhead(): Promise<{ url: string; token: string }> {
   return { url: `${url}/graphql`, token };
 }
 
-function servicesOf(fake: FakeServices): FakeServices {
-  return Object.assign(Object.create(Object.getPrototypeOf(fake) as object) as FakeServices, fake);
+/** Our quotas in the place of the fake ones. */
+function withQuotas(fake: FakeServices, quotas: TenantQuotas): Services {
+  return { stores: fake.stores, ingestion: fake.ingestion, ingestionProgress: fake.ingestionProgress, answers: fake.answers, search: fake.search, usage: fake.usage, tenants: fake.tenants, quotas };
 }
 
-const typeDefs = `
-  type Query { documents(first: Int, after: String): DocumentConnection }
-  type DocumentConnection { edges: [DocumentEdge!]! nodes: [Document!]! pageInfo: PageInfo! }
-  type DocumentEdge { cursor: String! node: Document! }
-  type PageInfo { hasNextPage: Boolean! hasPreviousPage: Boolean! startCursor: String endCursor: String }
-  type Document { id: ID! title: String! mediaType: String! tags: [String!]! state: String! bytes: Float! chunkCount: Int! version: Int! createdAt: String! updatedAt: String! }
-`;
-
-async function startApollo(isDefault: boolean): Promise<{ url: string; token: string }> {
+/** The resolver is ours without what it is measured with: the same store in memory, asked the same way. */
+async function startApollo(plugins: ApolloServerPlugin[]): Promise<{ url: string; token: string }> {
+  const { stores, records } = makeServices();
+  const record = records.get(parseTenantId(tenant));
+  const caller = { kind: "TENANT", tenantId: parseTenantId(tenant), userId: parseUserId("anna"), roles: ["member"], expiresAt: Infinity } as const;
+  const context = openTenantContext(caller, record, testPolicies, newId<RequestId>("request"));
+  const deadline = Deadline.after(2 ** 31 - 1);
   const resolvers = {
+    DateTime: dateTime,
+    SafeInt: safeInt,
+    MediaType: mediaTypeEnum,
     Query: {
-      documents: async (_parent: unknown, { first }: { first: number }) => {
-        const nodes = rows.slice(0, first);
-        const edges = nodes.map((node) => ({ cursor: node.id, node }));
-        return { edges, nodes, pageInfo: { hasNextPage: false, hasPreviousPage: false, startCursor: edges[0]?.cursor, endCursor: edges.at(-1)?.cursor } };
+      documents: async (_parent: unknown, args: PageArgs) => {
+        const request = parsePageRequest(args);
+        return toConnection(await stores.read(context, deadline, (store) => store.documents.page(request, parseDocumentFilter(undefined))), request);
       },
     },
-    Document: { createdAt: (row: DocumentRow) => row.createdAt.toISOString(), updatedAt: (row: DocumentRow) => row.updatedAt.toISOString() },
   };
-  const server = new ApolloServer({ typeDefs, resolvers, ...(isDefault ? {} : { plugins: [ApolloServerPluginCacheControlDisabled()] }) });
+  const server = new ApolloServer({ typeDefs, resolvers, plugins });
   const { url } = await startStandaloneServer(server, { listen: { host: "127.0.0.1", port: 0 } });
   return { url, token: "none" };
 }
