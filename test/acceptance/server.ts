@@ -26,6 +26,8 @@ export function listOf(json: Json | undefined): readonly Json[] {
 
 export type As = { readonly tenant: string; readonly roles?: readonly ("member" | "admin")[]; readonly user?: string } | "operator";
 
+const repositoryTenants = resolve(import.meta.dirname, "../../tenants");
+
 export class TestServer {
   private constructor(
     readonly dataDir: string,
@@ -39,8 +41,17 @@ export class TestServer {
   static async start(environment: Record<string, string> = {}): Promise<TestServer> {
     const dataDir = mkdtempSync(join(tmpdir(), "bulkhead-acceptance-"));
     const tenantsFolder = join(dataDir, "tenants");
-    for (const file of ["tiers.json", "prices.json"]) cpSync(resolve(import.meta.dirname, "../../tenants", file), join(tenantsFolder, file), { recursive: true });
+    for (const file of ["tiers.json", "prices.json"]) cpSync(join(repositoryTenants, file), join(tenantsFolder, file), { recursive: true });
     writeFileSync(join(tenantsFolder, "tenants.json"), "[]");
+    return TestServer.#startWith(dataDir, tenantsFolder, environment);
+  }
+
+  /** As a newcomer has it after the first start. */
+  static startWithDemo(): Promise<TestServer> {
+    return TestServer.#startWith(mkdtempSync(join(tmpdir(), "bulkhead-acceptance-")), repositoryTenants, {});
+  }
+
+  static async #startWith(dataDir: string, tenantsFolder: string, environment: Record<string, string>): Promise<TestServer> {
     const env = { DATA_DIR: dataDir, PORT: "0", LOG_LEVEL: "error", ...deployment(), ...environment };
     const app = await startApp(parseConfig(env), () => {}, { tenantsFolder, retireAfterMs: 300 });
     return new TestServer(dataDir, app, await loadOrCreateDevelopmentKey(dataDir), env, tenantsFolder);

@@ -113,6 +113,7 @@ export class FakeServices implements Services {
     },
     suspend: (id) => Promise.resolve({ ...this.#record(id), state: "SUSPENDED" }),
     reactivate: (id) => Promise.resolve(this.#record(id)),
+    latestMove: (id) => Promise.resolve(this.moves.findLast((move) => move.tenantId === id)),
     findMove: (id) => Promise.resolve(this.moves.find((move) => move.id === id)),
     watchMove: (id) => this.#watchMove(id),
   };
