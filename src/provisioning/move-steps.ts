@@ -8,7 +8,7 @@ import { newId, type RequestId } from "../kernel/ids.js";
 import type { Lease, LeasedCache } from "../kernel/leased-cache.js";
 import { homeKey } from "../routing/home-key.js";
 import type { ControlPlane, MovePhase, PlacementMoveRow } from "../storage/control/control-plane.js";
-import { closeFence, openFence } from "../storage/fence.js";
+import { closeFence, isFenceOpen, openFence } from "../storage/fence.js";
 import type { TenantHome } from "../storage/home.js";
 import { copyTenant, countTenant } from "../storage/moving/copy-tenant.js";
 import { differences, digestTenant } from "../storage/moving/digest-tenant.js";
@@ -154,6 +154,8 @@ async function retire(tools: MoveTools, run: MoveRun): Promise<MovePhase> {
 async function cancel(tools: MoveTools, run: MoveRun): Promise<MovePhase> {
   const { tenantId, from, to, targetEpoch } = run.move;
   await withHome(tools, from, async (source) => {
+    // An earlier run came this far and died: closing what writers of the new epoch have open already would be refused, for ever.
+    if (await isFenceOpen(source.database, tenantId, targetEpoch)) return;
     // Closed first even where it never was: epochs are raised on a closed fence only.
     await closeFence(source.database, tenantId, targetEpoch - 1);
     await openFence(source.database, tenantId, targetEpoch);

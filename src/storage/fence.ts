@@ -67,6 +67,12 @@ export async function openFence(database: TenantDatabase, tenantId: TenantId, ep
   });
 }
 
+/** Whether writers of exactly this epoch are let in. */
+export async function isFenceOpen(database: TenantDatabase, tenantId: TenantId, epoch: number): Promise<boolean> {
+  const root = await translating(() => fencesOf(database.db).findOne({ _id: fenceId(tenantId, rootStripe), epoch, open: true }, { readConcern: { level: "majority" } }));
+  return root !== null;
+}
+
 /**
  * Returns when no writer of `epoch` or an earlier one can commit any more; what such a writer
  * committed before is visible to a majority read then. Repeating it changes nothing. Throws
