@@ -44,7 +44,9 @@ export class CachedTenantDirectory implements TenantDirectory {
   #read(id: TenantId): Promise<TenantRecord | undefined> {
     const generation = this.#generations.get(id) ?? 0;
     // The generation is in the key: a reader that comes after a change must not join a read that began before it.
-    return this.#flights.run(`${generation} ${id}`, async () => {
+    // So is the time: what a read that hangs for seconds has seen by now is older than any reader may trust.
+    const period = Math.floor(performance.now() / directoryAgeMsMax);
+    return this.#flights.run(`${generation} ${period} ${id}`, async () => {
       const readAt = performance.now();
       const record = await this.source.find(id);
       if (record !== undefined && (this.#generations.get(id) ?? 0) === generation) {
