@@ -98,9 +98,8 @@ export class AnswerQuestion {
   }
 
   async *#answer(asking: Asking): AsyncGenerator<AnswerEvent, Answered | Refusal> {
-    const vector = await asking.stages.time("embed", () => this.#embed(asking));
-    if (isRefusal(vector)) return vector;
-    const passages = await asking.stages.time("search", () => this.#search(asking, vector));
+    const passages = await this.#retrieve(asking);
+    if (isRefusal(passages)) return passages;
     const completed = yield* this.#complete(asking, passages);
     if (isRefusal(completed)) return completed;
     await asking.stages.time("remember", () => this.#remember(asking, completed.text));
@@ -120,14 +119,37 @@ export class AnswerQuestion {
     };
   }
 
-  #embed(asking: Asking): Promise<Float32Array | Refusal> {
+  /**
+   * The words of the question are looked up while its vector is computed on another core. Only once
+   * the embedding has its turn: a question that waits in line, or is refused, must not read either.
+   */
+  async #retrieve(asking: Asking): Promise<readonly ContextPassage[] | Refusal> {
+    let begin: (() => void) | undefined;
+    const turn = new Promise<void>((resolve) => (begin = resolve));
+    const embedding = asking.stages.time("embed", () => this.#embed(asking, () => begin?.()));
+    const searching = turn.then(() => this.#search(asking, embedding));
+    // If the embedding fails, that is the error to report, and nobody is left to hear of the search's.
+    searching.catch(() => undefined);
+    const vector = await embedding;
+    return isRefusal(vector) ? vector : asking.stages.time("search", () => searching);
+  }
+
+  #embed(asking: Asking, begin: () => void): Promise<Float32Array | Refusal> {
     const { door, embedder } = this.parts;
-    const call = { ...callOf(asking, "embed"), reserveTokens: asking.questionTokens };
+    const shared = callOf(asking, "embed");
+    const onTurn = (waitedMs: number): void => {
+      shared.onTurn?.(waitedMs);
+      begin();
+    };
+    const call = { ...shared, onTurn, reserveTokens: asking.questionTokens };
     return embedQuestion(door, embedder, asking.context, asking.deadline, asking.plan.question, call);
   }
 
-  #search({ context, deadline, plan }: Asking, vector: Float32Array): Promise<readonly ContextPassage[]> {
+  #search({ context, deadline, plan }: Asking, embedding: Promise<Float32Array | Refusal>): Promise<readonly ContextPassage[]> {
     const { router, search, counter } = this.parts;
+    const vector = embedding.then((made) => (isRefusal(made) ? undefined : made));
+    // It may fail before the store is open and anyone waits for it.
+    vector.catch(() => undefined);
     const found = router.read(context, deadline, async (store) => {
       const ranked = await search(store, { text: plan.question, vector, mode: "HYBRID", limit: passagesMax, filter: {} });
       const ids = [...new Set(ranked.map(({ chunk }) => chunk.documentId))];
@@ -142,7 +164,7 @@ export class AnswerQuestion {
     const { context, deadline, plan, history } = asking;
     const { canary, guard } = guards.watchOutput();
     const request = { model: plan.chosen.model, question: plan.question, history, passages, maxTokens: plan.maxTokens, userTag: pseudonyms.forProvider(context), canary };
-    const contextTokens = passages.reduce((total, passage) => total + counter.count(passage.text), 0);
+    const contextTokens = passages.reduce((total, passage) => total + passage.textTokens, 0);
     const promptTokens = asking.questionTokens + asking.historyTokens + contextTokens + promptOverheadTokens;
     const call: MeteredCall = { ...callOf(asking, "model"), kind: "COMPLETION", model: plan.chosen.model, reserveTokens: promptTokens + plan.maxTokens, workClass: "INTERACTIVE" };
     const startedAt = performance.now();

