@@ -102,6 +102,8 @@ export class IngestionJob {
   }
 
   async #embedNext(context: TenantContext, chunks: readonly PreparedChunk[]): Promise<void> {
+    // Before each batch: a document of hours must not go on spending for a tenant that was suspended, or once it was deleted.
+    await this.#row(context);
     await this.tools.counter.load();
     const batch = batchAt(chunks, this.#vectors.length, context.policy.tokensPerMinute, (text) => this.tools.counter.count(text));
     const embedded = await this.#inTurn(context, () => this.#embed(context, batch));

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Deadline } from "../../src/kernel/deadline.js";
-import { serviceUnavailable, upstreamFailed } from "../../src/kernel/errors.js";
-import type { DocumentId } from "../../src/kernel/ids.js";
+import { serviceUnavailable, tenantSuspended, upstreamFailed } from "../../src/kernel/errors.js";
+import { newId, type DocumentId } from "../../src/kernel/ids.js";
 import { refusal, type Refusal } from "../../src/kernel/refusal.js";
 import type { MeteredCall } from "../../src/metering/door.js";
 import { IngestDocument, type IngestInput } from "../../src/orchestrator/ingest-document.js";
@@ -48,7 +48,11 @@ class Bench {
   }
 
   router(): IngestionQueueParts["router"] {
-    const on = <T>(context: TenantContext, _deadline: Deadline, work: (store: TenantStore) => Promise<T>): Promise<T> => work(this.store(context.tenantId));
+    const on = async <T>(context: TenantContext, _deadline: Deadline, work: (store: TenantStore) => Promise<T>): Promise<T> => {
+      // As the router does for every read and write.
+      if (this.records.get(context.tenantId)?.state === "SUSPENDED") throw tenantSuspended();
+      return work(this.store(context.tenantId));
+    };
     return { read: on, write: on };
   }
 
@@ -263,9 +267,31 @@ describe("IngestionQueue", () => {
     expect(bench.spent).toHaveLength(1);
   });
 
+  it("spends nothing more on a long document once its tenant is suspended, and takes it up when the tenant is back", async () => {
+    bench.embedder.before = async () => void bench.records.set("acme", { ...recordOf("acme", { tier: "FREE" }), state: "SUSPENDED" });
+    const row = await bench.accept("acme", long(600));
+    await bench.queue.idle();
+    expect(bench.spent).toHaveLength(1);
+    expect(bench.row("acme", row.id)?.state).toBe("PENDING");
+    bench.embedder.before = () => Promise.resolve();
+    bench.records.delete("acme");
+    await bench.queue.resume(contextOf("acme", { tier: "FREE" }));
+    await bench.queue.idle();
+    expect(bench.row("acme", row.id)?.state).toBe("READY");
+  });
+
+  it("spends nothing more on a long document once it is deleted", async () => {
+    const row = await bench.accept("acme", long(600));
+    bench.embedder.before = async () => void (await bench.store("acme").documents.remove(row.id));
+    await bench.queue.idle();
+    expect(bench.spent).toHaveLength(1);
+    expect(bench.store("acme").stored.size).toBe(0);
+  });
+
   it("does nothing for a suspended tenant, and leaves its document for later", async () => {
     bench.records.set("acme", { ...recordOf("acme"), state: "SUSPENDED" });
-    const row = await bench.accept("acme", "The gate closes at nine.");
+    const row = await bench.store("acme").documents.add({ id: newId<DocumentId>("document"), title: "Gate", mediaType: "text/plain", tags: [], raw: Buffer.from("The gate closes at nine.") }, policies.FREE);
+    bench.queue.enqueue(contextOf("acme"), row.id);
     await bench.queue.idle();
     expect(bench.spent).toEqual([]);
     expect(bench.row("acme", row.id)?.state).toBe("PENDING");
