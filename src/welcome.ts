@@ -11,14 +11,14 @@ export interface Welcome {
 export function welcomeText(welcome: Welcome): string {
   const lines = [
     "",
+    welcome.coverage,
+    "",
     "Bulkhead is ready",
     "",
     `  GraphQL and Sandbox  ${welcome.url}/graphql`,
     `  Offline IDE          ${welcome.url}/ide`,
     `  Health, metrics      ${welcome.url}/health/ready  ${welcome.url}/metrics`,
     `  Database             ${welcome.embeddedEngine ? "embedded engine (set MONGODB_URI for Atlas)" : "MONGODB_URI"}`,
-    "",
-    welcome.coverage,
   ];
   if (welcome.tokens.length > 0) lines.push("", ...firstSteps(welcome));
   return `${lines.join("\n")}\n`;
