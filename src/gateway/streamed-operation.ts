@@ -10,6 +10,7 @@ import { logUnexpected } from "./apollo-server.js";
 import { CutStream, maskResult } from "./cut-stream.js";
 import type { RequestOpener } from "./open-request.js";
 import type { OperationGate } from "./operation-gate.js";
+import { TenantShares } from "./tenant-shares.js";
 
 export interface StreamParts {
   readonly schema: GraphQLSchema;
@@ -34,6 +35,9 @@ export interface PreparedOperation extends ExecutionArgs {
 /** A stream's life ends with its token; a day at most, for timers of 32 bits and for tokens that never end. */
 const streamMsMax = 24 * 60 * 60 * 1_000;
 
+/** Each looks at the database twice a second for as long as it lasts, while to open it costs one request. */
+const streamsPerTenantMax = 200;
+
 /** Well under the second within which a suspension must reach every server, given the directory's own half second. */
 const suspensionCheckMs = 400;
 
@@ -46,6 +50,7 @@ const validationErrorsMax = 20;
  */
 export class StreamedOperations {
   readonly #running = new Set<RequestContext>();
+  readonly #shares = new TenantShares("openStreams", streamsPerTenantMax);
 
   constructor(private readonly parts: StreamParts) {}
 
@@ -70,17 +75,36 @@ export class StreamedOperations {
     const context = args.contextValue;
     const report = (error: GraphQLError): void => logUnexpected(error, context, this.parts.telemetry);
     const operation = getOperationAST(args.document, args.operationName);
-    const result = operation?.operation === "subscription" ? await subscribe(args) : await execute(args);
-    if (Symbol.asyncIterator in result) {
-      const watch = this.#watchSuspension(args.caller, context);
-      this.#running.add(context);
-      return new CutStream(result, context, report, () => {
-        clearInterval(watch);
-        this.#running.delete(context);
-      });
-    }
+    if (operation?.operation === "subscription") return this.#openStream(args, report);
+    const result = await execute(args);
     context.deadline.dispose();
     return maskResult(result, context, report);
+  }
+
+  async #openStream(args: PreparedOperation, report: (error: GraphQLError) => void): Promise<CutStream | ExecutionResult> {
+    const { contextValue: context, caller } = args;
+    let release = (): void => undefined;
+    try {
+      release = this.#shares.take(caller);
+      const result = await subscribe(args);
+      if (Symbol.asyncIterator in result) {
+        const watch = this.#watchSuspension(caller, context);
+        this.#running.add(context);
+        return new CutStream(result, context, report, () => {
+          clearInterval(watch);
+          this.#running.delete(context);
+          release();
+        });
+      }
+      context.deadline.dispose();
+      release();
+      return maskResult(result, context, report);
+    } catch (error) {
+      context.deadline.dispose();
+      release();
+      // A result and not a throw: the libraries would close a whole socket over one operation.
+      return maskResult({ errors: [new GraphQLError("No stream", { originalError: error instanceof Error ? error : undefined })] }, context, report);
+    }
   }
 
   /** When the server drains: streams have no end of their own to wait for. */

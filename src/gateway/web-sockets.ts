@@ -11,10 +11,14 @@ import { authenticate } from "./authenticate.js";
 import { toGraphQLError } from "./cut-stream.js";
 import { bodyBytesMax } from "./read-body.js";
 import type { PreparedOperation, StreamedOperations } from "./streamed-operation.js";
+import { TenantShares } from "./tenant-shares.js";
 import type { TokenVerifier } from "./token-verifier.js";
 
 /** Each costs about 50 KB and a descriptor. */
 const socketsMax = 5_000;
+
+/** A twentieth of all: opening a socket is not charged as a request. */
+const socketsPerTenantMax = 250;
 
 /** Operations at once on one socket: more is a client that forgot to end them. */
 const operationsPerSocketMax = 50;
@@ -33,13 +37,18 @@ const afterStreamsMs = 100;
 export class WebSockets {
   readonly #server = new WebSocketServer({ noServer: true, maxPayload: bodyBytesMax, perMessageDeflate: false });
   readonly #callers = new WeakMap<WebSocket, VerifiedCaller>();
+  readonly #shares = new TenantShares("openSockets", socketsPerTenantMax);
 
   constructor(operations: StreamedOperations, verifier: TokenVerifier, telemetry: Telemetry) {
     useServer<Record<string, unknown>>(
       {
         onConnect: async ({ connectionParams, extra }) => {
           try {
-            this.#callers.set(extra.socket, await authenticate(tokenOf(connectionParams), verifier));
+            const caller = await authenticate(tokenOf(connectionParams), verifier);
+            // It may have closed while its token was verified, and would never give its share back.
+            if (extra.socket.readyState !== extra.socket.OPEN) return false;
+            extra.socket.once("close", this.#shares.take(caller));
+            this.#callers.set(extra.socket, caller);
             this.#closeAtExpiry(extra);
             return true;
           } catch (error) {

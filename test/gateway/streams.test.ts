@@ -162,6 +162,48 @@ describe("over WebSocket", () => {
     expect(performance.now() - suspendedAt).toBeLessThan(1_000);
   });
 
+  test("one tenant cannot hold every stream: past its share it is told to come later, and others are served", async () => {
+    const [mine, theirs] = [harness.services.addDocument("acme", "Handbook"), harness.services.addDocument("globex", "Secret")];
+    const token = await harness.member();
+    const refused: unknown[] = [];
+    let first = 0;
+    for (let socket = 0; socket < 5; socket += 1) {
+      const flooder = client({ token });
+      for (let at = 0; at < 45; at += 1) {
+        flooder.subscribe<Event>(
+          { query: ingestion(mine.id) },
+          { next: (event) => ((event as Event).errors === undefined ? (first += 1) : refused.push(event)), error: (error) => refused.push(error), complete: () => undefined },
+        );
+      }
+    }
+    await expect.poll(() => first + refused.length, { timeout: 10_000 }).toBe(225);
+    expect([first, refused.length]).toEqual([200, 25]);
+    expect(refused[0]).toMatchObject({ errors: [{ extensions: { code: "RATE_LIMITED", limit: "openStreams" } }] });
+    expect((await listen(ingestion(theirs.id), { token: await harness.member("globex") }, 1))[0]).toMatchObject({ data: { ingestion: { document: { title: "Secret" } } } });
+    // What ends gives its share back.
+    await Promise.all(clients.splice(0).map((open) => open.dispose()));
+    await expect.poll(async () => (await listen(ingestion(mine.id), { token }, 1))[0]).toMatchObject({ data: { ingestion: { document: { title: "Handbook" } } } });
+  });
+
+  test("one tenant cannot hold every socket, which are not charged as requests", async () => {
+    const token = await harness.member();
+    const acknowledged = async (bearer: string): Promise<string> => {
+      const socket = new WebSocket(`${harness.url.replace("http", "ws")}/graphql`, "graphql-transport-ws");
+      sockets.push(socket);
+      await once(socket, "open");
+      socket.send(JSON.stringify({ type: "connection_init", payload: { token: bearer } }));
+      return Promise.race([once(socket, "message").then(() => "acknowledged"), once(socket, "close").then(([, reason]) => String(reason))]);
+    };
+    const sockets: WebSocket[] = [];
+    const answers = await Promise.all(Array.from({ length: 252 }, () => acknowledged(token)));
+    expect(answers.filter((answer) => answer === "acknowledged")).toHaveLength(250);
+    expect(answers.filter((answer) => answer === "RATE_LIMITED")).toHaveLength(2);
+    expect(await acknowledged(await harness.member("globex"))).toBe("acknowledged");
+    for (const socket of sockets) socket.terminate();
+    await expect.poll(() => acknowledged(token)).toBe("acknowledged");
+    for (const socket of sockets) socket.terminate();
+  });
+
   test("a client that leaves releases its source", async () => {
     const row = harness.services.addDocument("acme", "Handbook");
     await listen(ingestion(row.id), { token: await harness.member() }, 1);
