@@ -109,6 +109,12 @@ describe("over WebSocket", () => {
     ]);
   });
 
+  test("a caller of the tenant without a role is refused before the source is opened, and not at its first event", async () => {
+    const row = harness.services.addDocument("acme", "Handbook");
+    expect(JSON.stringify(await listen(ingestion(row.id), { token: await harness.token({ roles: [] }) }))).toContain("FORBIDDEN");
+    expect(harness.services.watched).toEqual([]);
+  });
+
   test("another tenant's document is as missing as one that never was", async () => {
     const row = harness.services.addDocument("globex", "secret");
     const token = await harness.member();

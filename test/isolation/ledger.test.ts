@@ -1,0 +1,45 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { RequestId } from "../../src/kernel/ids.js";
+import type { ControlPlane, UsageGrouping, UsageRow } from "../../src/storage/control/control-plane.js";
+import { openControlPlane } from "../../src/storage/control/open-control-plane.js";
+import { declareCollections } from "../../src/storage/declare-collections.js";
+import { startTestDeployment, type TestDeployment } from "../support/engine.js";
+import { testEmbedding } from "../support/homes.js";
+import { contextOf } from "../support/tenants.js";
+
+const groupings: readonly UsageGrouping[] = ["MODEL", "USER", "OPERATION", "DAY"];
+const [from, to] = [new Date("2026-06-01T00:00:00Z"), new Date("2026-07-01T00:00:00Z")];
+
+/** Everything that could tell the tenants' rows apart is the same: only the tenant itself may. */
+const row: Omit<UsageRow, "id"> = {
+  userPseudonym: "usr_same", requestId: "req_same" as RequestId, path: "ask", callNumber: 0, kind: "COMPLETION", operation: "ask", model: "same-model",
+  promptTokens: 100, completionTokens: 10, priceVersion: "v1", costMicroUsd: 7, outcome: "OK", at: new Date("2026-06-15T12:00:00Z"),
+};
+
+let deployment: TestDeployment;
+let control: ControlPlane;
+
+beforeAll(async () => {
+  deployment = await startTestDeployment();
+  const db = deployment.client.db(deployment.database("ledger"));
+  await declareCollections(db, "CONTROL", "POOL", testEmbedding);
+  control = openControlPlane(deployment.client, db);
+  const [acme, globex] = [control.ledgerOf(contextOf("acme")), control.ledgerOf(contextOf("globex"))];
+  await Promise.all([acme.append(row), globex.append(row), globex.append({ ...row, callNumber: 1 }), globex.append({ ...row, callNumber: 2, userPseudonym: "usr_other" })]);
+});
+afterAll(() => deployment.close());
+
+describe("two tenants whose ledger rows are alike in everything else", () => {
+  test.each(groupings)("are each reported their own rows alone, by %s, for the tenant and for one user", async (groupBy) => {
+    const callsOf = async (tenant: string, user?: string): Promise<number> =>
+      (await control.ledgerOf(contextOf(tenant)).report(from, to, groupBy, user)).reduce((total, { calls }) => total + calls, 0);
+    expect([await callsOf("acme"), await callsOf("globex"), await callsOf("initech")]).toEqual([1, 3, 0]);
+    expect([await callsOf("acme", "usr_same"), await callsOf("globex", "usr_same"), await callsOf("acme", "usr_other")]).toEqual([1, 2, 0]);
+  });
+
+  test("do not land on one row: the same call of two tenants is two, sent twice it is one", async () => {
+    const acme = control.ledgerOf(contextOf("acme"));
+    await Promise.all([acme.append(row), acme.append(row)]);
+    expect(await acme.report(from, to, "MODEL")).toMatchObject([{ key: "same-model", calls: 1, costMicroUsd: 7 }]);
+  });
+});
