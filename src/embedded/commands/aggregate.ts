@@ -1,6 +1,7 @@
 import { EngineError } from "../engine-error.js";
 import { Breath, collectBreathing } from "../engine/breathe.js";
 import { prepareRead, readSorted, type PreparedRead } from "../engine/collection-reader.js";
+import { countByKeys } from "../engine/count-documents.js";
 import { notServed, typeMismatch } from "../engine/errors.js";
 import { docArray, flag, isDoc, optionalDoc } from "../engine/values.js";
 import type { WorkUnit } from "../engine/work-unit.js";
@@ -8,6 +9,8 @@ import { encode, type Doc } from "../semantics/bson-codec.js";
 import { runStages, type PipelineItem, type PipelineSource } from "../semantics/pipeline.js";
 import { batchSizeOf, firstBatch } from "./batch.js";
 import { collectionName, namespaceOf, readUnit, type Command, type CommandContext } from "./command.js";
+import { countingStage } from "./counted-group.js";
+import { neverRead } from "./dropped-fields.js";
 import { explainReply } from "./explain-plan.js";
 import { describeSearchIndexes } from "./list-search-indexes.js";
 import { hintOf, refuseCollation } from "./query-options.js";
@@ -55,11 +58,17 @@ async function runPipeline(context: CommandContext, name: string, stages: readon
   const variables = optionalDoc(context.body, "let");
   const pipelineContext = { source: sourceOf(unit), ...(variables ? { let: variables } : {}) };
   if (first && "$vectorSearch" in first) {
-    return runStages(stages.slice(1), searchVectors(context, unit, name, first["$vectorSearch"]), pipelineContext);
+    return runStages(stages.slice(1), searchVectors(context, unit, name, first["$vectorSearch"], neverRead(stages.slice(1))), pipelineContext);
   }
   if (first && "$listSearchIndexes" in first) {
     const listed = describeSearchIndexes(context, name, first["$listSearchIndexes"]);
     return runStages(stages.slice(1), listed.map((doc) => ({ doc })), pipelineContext);
+  }
+  const counted = countedByKeys(context, unit, name, stages);
+  if (counted) {
+    // Run on nothing, since that is what refuses a wrong specification.
+    runStages(stages.slice(1, 2), [], pipelineContext);
+    return runStages(stages.slice(2), counted.map((doc) => ({ doc })), pipelineContext);
   }
   const { read, rest } = firstRead(context, name, stages);
   // Compiled first: a wrong stage is refused before the collection is walked.
@@ -69,6 +78,16 @@ async function runPipeline(context: CommandContext, name: string, stages: readon
   if (rest.length === 0 || isStreamed(rest)) return runStages(rest, items(read), pipelineContext);
   for (const item of await collectBreathing(steps(read), new Breath(context.breath.deadlineMs))) input.push(item);
   return results;
+}
+
+/** The result of a `$match` whose documents are only counted behind it; undefined when keys alone do not tell. */
+function countedByKeys(context: CommandContext, unit: WorkUnit | undefined, name: string, [first, second]: readonly Doc[]): Doc[] | undefined {
+  const collection = unit?.database.catalog.get(name);
+  const filter = first?.["$match"];
+  const counting = countingStage(second);
+  if (!unit || !collection || !isDoc(filter) || !counting) return undefined;
+  const count = countByKeys(unit, collection, { filter, hint: hintOf(context.body) });
+  return count === undefined ? undefined : counting(count);
 }
 
 /** A `$limit` that ends the walk early must not be preceded by a walk of everything. */

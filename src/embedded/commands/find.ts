@@ -1,6 +1,7 @@
 import { EngineError } from "../engine-error.js";
-import { prepareRead, readSorted, type PreparedRead } from "../engine/collection-reader.js";
+import { prepareRead, readSorted, type Found, type PreparedRead } from "../engine/collection-reader.js";
 import { notServed } from "../engine/errors.js";
+import { withoutFields } from "../engine/raw-fields.js";
 import { flag, nonNegativeInteger, optionalDoc, optionalInteger } from "../engine/values.js";
 import { encode, type Doc } from "../semantics/bson-codec.js";
 import { compileMatcher } from "../semantics/matcher.js";
@@ -9,6 +10,7 @@ import { encodeCursorReply } from "../wire/cursor-reply.js";
 import { Long } from "bson";
 import { batchSizeOf, firstBatch } from "./batch.js";
 import { collectionName, namespaceOf, readUnit, type Command, type CommandContext } from "./command.js";
+import { droppedFields } from "./dropped-fields.js";
 import { hintOf, refuseCollation } from "./query-options.js";
 
 export const find: Command = {
@@ -50,10 +52,12 @@ export function prepareFind(context: CommandContext, name: string, stats?: { key
     return undefined;
   }
   const read = prepareRead(unit, collection, request);
-  return { read, bytes: bytesOf(read, skip, limit, project) };
+  const dropped = projection && droppedFields(projection);
+  const bytesFrom = (found: Found): Buffer => (dropped && withoutFields(found.bytes, dropped)) ?? (project ? encode(project(found.doc)) : found.bytes);
+  return { read, bytes: bytesOf(read, skip, limit, bytesFrom) };
 }
 
-function* bytesOf(read: PreparedRead, skip: number, limit: number, project: ((doc: Doc) => Doc) | undefined): Generator<Buffer | undefined> {
+function* bytesOf(read: PreparedRead, skip: number, limit: number, bytesFrom: (found: Found) => Buffer): Generator<Buffer | undefined> {
   let at = 0;
   for (const found of readSorted(read)) {
     if (found) at += 1;
@@ -61,7 +65,7 @@ function* bytesOf(read: PreparedRead, skip: number, limit: number, project: ((do
       yield undefined;
       continue;
     }
-    yield project ? encode(project(found.doc)) : found.bytes;
+    yield bytesFrom(found);
     if (at - skip >= limit) return;
   }
 }

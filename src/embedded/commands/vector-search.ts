@@ -5,6 +5,7 @@
 import { EngineError } from "../engine-error.js";
 import { typeMismatch } from "../engine/errors.js";
 import { documentKey } from "../engine/keys.js";
+import { withoutFields } from "../engine/raw-fields.js";
 import { isDoc } from "../engine/values.js";
 import type { WorkUnit } from "../engine/work-unit.js";
 import { decode } from "../semantics/bson-codec.js";
@@ -12,7 +13,8 @@ import type { PipelineItem } from "../semantics/pipeline.js";
 import type { CommandContext } from "./command.js";
 import { readConcernLevel } from "./read-concern.js";
 
-export function searchVectors(context: CommandContext, unit: WorkUnit | undefined, name: string, stage: unknown): PipelineItem[] {
+/** `unread`: fields that the stages behind drop before they look at them. */
+export function searchVectors(context: CommandContext, unit: WorkUnit | undefined, name: string, stage: unknown, unread?: ReadonlySet<string>): PipelineItem[] {
   refuseElsewhere(context);
   if (!isDoc(stage)) throw typeMismatch("$vectorSearch", stage, "object");
   const collection = unit?.database.catalog.get(name);
@@ -22,7 +24,8 @@ export function searchVectors(context: CommandContext, unit: WorkUnit | undefine
   for (const { docKey, score } of hits) {
     // The index may lag behind the documents: what is gone is not a result.
     const bytes = unit.view.get(documentKey(collection.id, docKey));
-    if (bytes) items.push({ doc: decode(bytes), meta: { vectorSearchScore: score } });
+    if (!bytes) continue;
+    items.push({ doc: decode((unread && withoutFields(bytes, unread)) ?? bytes), meta: { vectorSearchScore: score } });
   }
   return items;
 }

@@ -55,14 +55,25 @@ export function prepareRead(unit: WorkUnit, collection: CollectionState, request
   const wanted = request.sort && Object.keys(request.sort).length > 0 ? request.sort : undefined;
   // The overlay is not in index order, so a transaction that changed this collection sorts in memory.
   const ordered = plan.sorted && !unit.overlay(collection);
-  const unchecked = plan.kind === "ids" && plan.exact;
+  const isSure = sureness(unit, collection, plan);
   const steps = function* (): Generator<Found | undefined> {
-    for (const found of candidates(unit, collection, plan, stats)) yield unchecked || matches(found.doc) ? found : undefined;
+    for (const found of candidates(unit, collection, plan, stats)) yield isSure() || matches(found.doc) ? found : undefined;
   };
   const documents = function* (): Generator<Found> {
     for (const found of steps()) if (found) yield found;
   };
   return { plan, sort: ordered ? undefined : wanted, steps, documents };
+}
+
+/** Whether the keys have said already that a document matches, so that it need not be decoded for the matcher. */
+function sureness(unit: WorkUnit, collection: CollectionState, plan: Plan): () => boolean {
+  if (plan.kind === "ids") return () => plan.exact;
+  if (plan.kind === "collection" || !plan.exact || unit.overlay(collection)) return () => false;
+  if (unit.snapshot) return () => true;
+  // A walk of the latest state may be suspended: a document read after a commit may not be what its key said.
+  const { file } = unit.database;
+  const began = file.version;
+  return () => file.version === began;
 }
 
 /** All documents in the order of the request; without a sort they come lazily. Undefined as in `steps`. */

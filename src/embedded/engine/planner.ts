@@ -9,6 +9,7 @@ import { encodeKey } from "../semantics/key-encoding.js";
 import { predicateBounds, type PathBounds } from "../semantics/predicate-bounds.js";
 import type { CollectionState } from "./catalog.js";
 import { badValue } from "./errors.js";
+import { areExact } from "./exact-ranges.js";
 import type { IndexState } from "./index-state.js";
 import { documentPrefix, idBound, idKeyOf, indexPrefix, successor, tupleBound } from "./keys.js";
 import { asNumber, isNumber } from "./values.js";
@@ -18,9 +19,10 @@ export interface KeyRange {
   end: Buffer;
 }
 
+/** `exact`: the keys are those of the matches and of nothing else. `once`: no document has two keys in the ranges. */
 export type Plan =
   | { kind: "ids"; idKeys: Buffer[]; sorted: boolean; exact: boolean }
-  | { kind: "index"; index: IndexState; ranges: KeyRange[]; reverse: boolean; sorted: boolean }
+  | { kind: "index"; index: IndexState; ranges: KeyRange[]; reverse: boolean; sorted: boolean; exact: boolean; once: boolean }
   | { kind: "collection"; ranges: KeyRange[]; reverse: boolean; sorted: boolean };
 
 export interface PlanRequest {
@@ -97,7 +99,7 @@ function bestIndex(
     const hinted = request.hint !== undefined && isHinted(index, request.hint);
     if (request.hint !== undefined && !hinted) continue;
     if (!request.usable(index) || !includesEveryMatch(index, request.filter, bounds)) continue;
-    const candidate = candidateOf(index, bounds, sort);
+    const candidate = candidateOf(index, request.filter, bounds, sort);
     if ((candidate.score > 0 || hinted) && (!best || candidate.score > best.score)) best = candidate;
   }
   return best?.plan;
@@ -140,7 +142,7 @@ function implies(path: string, condition: unknown, filter: Doc, bounds: BoundsBy
   );
 }
 
-function candidateOf(index: IndexState, bounds: BoundsByPath, sort: readonly [string, unknown][]): Candidate {
+function candidateOf(index: IndexState, filter: Doc, bounds: BoundsByPath, sort: readonly [string, unknown][]): Candidate {
   const prefix = indexPrefix(index.id);
   let heads: unknown[][] = [[]];
   let used = 0;
@@ -163,8 +165,10 @@ function candidateOf(index: IndexState, bounds: BoundsByPath, sort: readonly [st
   const order = sortOrder(index, used, sort, bounds);
   const sorted = sort.length === 0 || (order !== undefined && heads.length === 1);
   if (sort.length > 0 && sorted) score += 3;
-  const ranges = heads.map((head) => rangeOf(index, prefix, head, ranged ? range : undefined));
-  return { plan: { kind: "index", index, ranges: mergeRanges(ranges), reverse: order === "reverse", sorted }, score };
+  const ranges = mergeRanges(heads.map((head) => rangeOf(index, prefix, head, ranged ? range : undefined)));
+  // One entry a distinct tuple: a tuple given in full is a document's only one.
+  const once = !index.multikey || (ranges.length === 1 && used === index.paths.length);
+  return { plan: { kind: "index", index, ranges, reverse: order === "reverse", sorted, exact: areExact(index, filter, heads), once }, score };
 }
 
 /**
