@@ -1,6 +1,5 @@
 /** Opens the database: the one given by `MONGODB_URI`, or the embedded engine inside this process. */
-import { createHash, randomBytes } from "node:crypto";
-import { access, constants, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { access, constants, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Closers } from "./closers.js";
@@ -11,6 +10,7 @@ import { parseTenantId, type TenantId } from "./kernel/ids.js";
 import { LeasedCache } from "./kernel/leased-cache.js";
 import type { Telemetry } from "./kernel/telemetry.js";
 import { homeOfKey } from "./routing/home-key.js";
+import { serverIdOf } from "./server-id.js";
 import { checkDeployment } from "./storage/check-deployment.js";
 import type { ControlPlane } from "./storage/control/control-plane.js";
 import { openControlPlane } from "./storage/control/open-control-plane.js";
@@ -103,19 +103,6 @@ async function makeDataDir(dataDir: string): Promise<void> {
   } catch (error) {
     throw badUserInput("DATA_DIR", `${JSON.stringify(dataDir)} (${(error as NodeJS.ErrnoException).code ?? "unknown"})`, "a folder this user can write to");
   }
-}
-
-/** Kept across starts: stripes of a fence are named after it, and a new name at each start would leave one behind in every tenant. */
-async function serverIdOf(dataDir: string): Promise<string> {
-  const path = join(dataDir, "server-id");
-  try {
-    return (await readFile(path, "utf8")).trim();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
-  const id = createHash("sha256").update(randomBytes(16)).digest("base64url").slice(0, 16);
-  await writeFile(path, id, { flag: "wx", mode: 0o600 });
-  return id;
 }
 
 /** A silo's name is prefix, tenant and epoch between underscores, none of which contains one. */

@@ -66,6 +66,8 @@ async function onboard(tools: DemoTools, tenant: DemoTenant): Promise<TenantCont
     await tools.administration.create(tenant);
   } catch (error) {
     if (!(error instanceof BulkheadError) || error.code !== "CONFLICT") throw error;
+    // An earlier start made it, and may have been killed before it began the move.
+    await tools.administration.sendHome(tenant.id);
   }
   const until = performance.now() + placementMsMax;
   for (;;) {

@@ -48,6 +48,16 @@ export class TenantAdministration {
     return record;
   }
 
+  /**
+   * Begins the move of a tenant whose server died between making it and sending it home: it would
+   * stay in the pool, although it has bought a silo. Nothing to do at home or under way.
+   */
+  async sendHome(id: unknown): Promise<void> {
+    const record = await this.#existing(id);
+    const latest = await this.latestMove(record.id);
+    if (latest === undefined || isEnded(latest)) await this.#moveHome(record, record.tier);
+  }
+
   async find(id: unknown): Promise<TenantRecord | undefined> {
     const tenantId = wellFormed(id);
     return tenantId === undefined ? undefined : this.tools.control.directory.find(tenantId);
@@ -65,7 +75,7 @@ export class TenantAdministration {
     const before = await this.#existing(id);
     const latest = await this.latestMove(before.id);
     // A tier changed under a move that is under way would leave the tenant in a home it has not bought; `switchOver` checks again.
-    if (latest !== undefined && latest.phase !== "DONE" && latest.phase !== "FAILED") throw conflict(`A placement move of ${before.id} is under way already`);
+    if (latest !== undefined && !isEnded(latest)) throw conflict(`A placement move of ${before.id} is under way already`);
     const tenant = await changeRecord(this.tools, before.id, (record) => (record.tier === tier ? undefined : { tier }));
     const move = await this.#moveHome(tenant, before.tier);
     return { tenant: (await this.tools.control.directory.find(before.id)) ?? tenant, ...(move === undefined ? {} : { move }) };
@@ -140,6 +150,10 @@ export class TenantAdministration {
       lease.release();
     }
   }
+}
+
+function isEnded({ phase }: PlacementMoveRow): boolean {
+  return phase === "DONE" || phase === "FAILED";
 }
 
 /** An id that cannot be a tenant's is answered like one that is not. */
