@@ -83,7 +83,7 @@ export class StreamedOperations {
 
   async #openStream(args: PreparedOperation, report: (error: GraphQLError) => void): Promise<CutStream | ExecutionResult> {
     const { contextValue: context, caller } = args;
-    let release = (): void => undefined;
+    let release: (() => void) | undefined;
     try {
       release = this.#shares.take(caller);
       const result = await subscribe(args);
@@ -93,15 +93,15 @@ export class StreamedOperations {
         return new CutStream(result, context, report, () => {
           clearInterval(watch);
           this.#running.delete(context);
-          release();
+          release?.();
         });
       }
       context.deadline.dispose();
-      release();
+      release?.();
       return maskResult(result, context, report);
     } catch (error) {
       context.deadline.dispose();
-      release();
+      release?.();
       // A result and not a throw: the libraries would close a whole socket over one operation.
       return maskResult({ errors: [new GraphQLError("No stream", { originalError: error instanceof Error ? error : undefined })] }, context, report);
     }
