@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { HeaderMap, type ApolloServer, type HTTPGraphQLResponse } from "@apollo/server";
 import { getOperationAST, parse } from "graphql";
 import { Deadline } from "../kernel/deadline.js";
@@ -12,6 +12,7 @@ import { toHttpError } from "./http-error.js";
 import type { RequestOpener } from "./open-request.js";
 import { parseJson, readBody } from "./read-body.js";
 import { callerName, type RequestNote } from "./request-note.js";
+import { tokenPlaceholder } from "./token-placeholder.js";
 import type { TokenVerifier } from "./token-verifier.js";
 
 export interface EndpointParts {
@@ -57,7 +58,7 @@ export class GraphqlEndpoint {
   async #context(request: IncomingMessage, body: unknown, note: RequestNote, deadline: Deadline): Promise<RequestContext> {
     const { authorization } = request.headers;
     try {
-      if (authorization === undefined) return this.#anonymous(body, note.requestId, deadline);
+      if (authorization === undefined || authorization === tokenPlaceholder) return this.#anonymous(body, note.requestId, deadline);
       const caller = await authenticate(authorization, this.parts.verifier);
       note.caller = callerName(caller);
       return await this.parts.opener.open(caller, note.requestId, deadline);
@@ -93,30 +94,48 @@ function asksOnlyForSchema(body: unknown): boolean {
   }
 }
 
-function headersOf(request: IncomingMessage): HeaderMap {
-  const headers = new HeaderMap();
-  for (const [name, value] of Object.entries(request.headers)) {
-    if (value !== undefined) headers.set(name, typeof value === "string" ? value : value.join(", "));
+/** What Apollo decides by: CSRF prevention, and the media type of the answer. */
+const apolloHeaders = ["content-type", "accept", "x-apollo-operation-name", "apollo-require-preflight"] as const;
+
+/** Of the others it has no use, and a token need not come to where errors are made and told. */
+function headersOf({ headers }: IncomingMessage): HeaderMap {
+  const kept = new HeaderMap();
+  for (const name of apolloHeaders) {
+    const value = headers[name];
+    if (value !== undefined) kept.set(name, typeof value === "string" ? value : value.join(", "));
   }
-  return headers;
+  return kept;
 }
 
 /** A resolver that ignores the deadline must not hold its caller's socket open for ever. */
 function withinDeadline<T>(work: Promise<T>, { limitMs }: Deadline): Promise<T> {
   return new Promise((resolve, reject) => {
     const giveUp = setTimeout(() => reject(deadlineExceeded(limitMs)), limitMs + graceMs).unref();
-    work.finally(() => clearTimeout(giveUp)).then(resolve, reject);
+    const settle = <Value>(settled: (value: Value) => void) => (value: Value): void => {
+      clearTimeout(giveUp);
+      settled(value);
+    };
+    work.then(settle(resolve), settle(reject));
   });
 }
 
 async function send(answer: HTTPGraphQLResponse, request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (response.destroyed) return;
+  const headers: OutgoingHttpHeaders = {};
+  for (const [name, value] of answer.headers) headers[name] = value;
   // Whatever stands between must never show one caller's answer to another.
-  response.writeHead(answer.status ?? 200, { ...Object.fromEntries(answer.headers), "cache-control": "no-store" });
+  headers["cache-control"] = "no-store";
   if (answer.body.kind === "complete") {
-    response.end(request.method === "HEAD" ? undefined : answer.body.string);
+    const { string } = answer.body;
+    const bytes = Buffer.byteLength(string);
+    // Without it Node cuts the body into chunks, and writes three pieces instead of one.
+    headers["content-length"] = bytes;
+    response.writeHead(answer.status ?? 200, headers);
+    // As many bytes as characters means ASCII alone, which is the same in latin1 and is copied there without being looked at.
+    response.end(request.method === "HEAD" ? undefined : string, bytes === string.length ? "latin1" : "utf8");
     return;
   }
+  response.writeHead(answer.status ?? 200, headers);
   for await (const chunk of answer.body.asyncIterator) response.write(chunk);
   response.end();
 }

@@ -33,7 +33,37 @@ export const dateTime = new GraphQLScalarType<Date, string>({
 
 function printed(value: unknown): string {
   if (!(value instanceof Date)) throw badUserInput("DateTime", describe(value), "a date");
-  return value.toISOString();
+  return rfc3339(value);
+}
+
+const dayMs = 86_400_000;
+
+/** The day printed last: the rows of a list are mostly of few days. */
+let printedDay = Number.NaN;
+let printedDate = "";
+
+/** `toISOString`, which takes a tenth of the time of a list apart into years and months again for each date of it. */
+function rfc3339(value: Date): string {
+  const ms = value.getTime();
+  const day = Math.floor(ms / dayMs);
+  if (day !== printedDay) {
+    // Throws RangeError for an invalid date, before anything is remembered of it.
+    printedDate = value.toISOString().slice(0, -13);
+    printedDay = day;
+  }
+  const time = ms - day * dayMs;
+  return `${printedDate}${two(Math.floor(time / 3_600_000))}:${two(Math.floor(time / 60_000) % 60)}:${two(Math.floor(time / 1_000) % 60)}.${three(time % 1_000)}Z`;
+}
+
+const twoDigits = Array.from({ length: 60 }, (_, number) => String(number).padStart(2, "0"));
+const threeDigits = Array.from({ length: 1_000 }, (_, number) => String(number).padStart(3, "0"));
+
+function two(number: number): string {
+  return twoDigits[number] ?? "00";
+}
+
+function three(number: number): string {
+  return threeDigits[number] ?? "000";
 }
 
 function parsed(value: unknown): Date {

@@ -6,17 +6,16 @@ import { deadlineExceeded, type BulkheadError } from "./errors.js";
  * or when the client has gone, whichever is first; its reason is the error to report.
  */
 export class Deadline {
-  readonly #controller = new AbortController();
-  readonly #timer: NodeJS.Timeout;
+  /** Both are made for the first who listens: most requests end before anybody does. */
+  #controller: AbortController | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #reason: BulkheadError | undefined;
+  #disposed = false;
   readonly endsAt: number;
 
   private constructor(readonly limitMs: number) {
     // performance.now() never jumps when the wall clock is set.
     this.endsAt = performance.now() + limitMs;
-    this.#timer = setTimeout(() => this.#controller.abort(deadlineExceeded(limitMs)), limitMs);
-    this.#timer.unref();
-    // One document may hold dozens of fields, and each listens for the end of its request.
-    setMaxListeners(0, this.#controller.signal);
   }
 
   static after(limitMs: number): Deadline {
@@ -24,7 +23,7 @@ export class Deadline {
   }
 
   get signal(): AbortSignal {
-    return this.#controller.signal;
+    return (this.#controller ??= this.#listen()).signal;
   }
 
   /** Milliseconds left, never negative. */
@@ -34,16 +33,34 @@ export class Deadline {
 
   /** Ends the request early, for instance because its client has gone. */
   abort(reason: BulkheadError): void {
-    this.#controller.abort(reason);
+    this.#reason ??= reason;
+    this.#controller?.abort(this.#reason);
   }
 
   /** Throws `DEADLINE_EXCEEDED` (or the reason given to `abort`) once the request must stop. */
   throwIfOver(): void {
-    this.signal.throwIfAborted();
+    if (this.#reason === undefined && this.#isOver()) this.abort(deadlineExceeded(this.limitMs));
+    if (this.#reason !== undefined) throw this.#reason;
   }
 
   /** Must be called once when the request ends, or its timer lives until the limit. */
   dispose(): void {
+    this.#disposed = true;
     clearTimeout(this.#timer);
+  }
+
+  /** Once disposed, its request has ended in time and stays so. */
+  #isOver(): boolean {
+    return !this.#disposed && performance.now() >= this.endsAt;
+  }
+
+  #listen(): AbortController {
+    const controller = new AbortController();
+    // One document may hold dozens of fields, and each listens for the end of its request.
+    setMaxListeners(0, controller.signal);
+    if (this.#reason === undefined && this.#isOver()) this.#reason = deadlineExceeded(this.limitMs);
+    if (this.#reason !== undefined) controller.abort(this.#reason);
+    else if (!this.#disposed) this.#timer = setTimeout(() => this.abort(deadlineExceeded(this.limitMs)), this.remainingMs()).unref();
+    return controller;
   }
 }

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomFillSync } from "node:crypto";
 import { badUserInput } from "./errors.js";
 
 declare const brand: unique symbol;
@@ -39,9 +39,21 @@ export function parseUserId(value: unknown): UserId {
 const idPrefixes = { document: "doc", chunk: "chk", conversation: "cnv", message: "msg", move: "mov", request: "req", usage: "use" } as const;
 export type IdKind = keyof typeof idPrefixes;
 
+const idBytes = 15;
+
+/** Drawn in bulk: a call of the system for each id costs more than all else about it. */
+const randomPool = Buffer.allocUnsafe(idBytes * 256);
+let poolAt = randomPool.length;
+
 /** An opaque id with 120 random bits: unguessable, and unique without asking a database. */
 export function newId<Id extends string>(kind: IdKind): Id {
-  return `${idPrefixes[kind]}_${randomBytes(15).toString("base64url")}` as Id;
+  if (poolAt === randomPool.length) {
+    randomFillSync(randomPool);
+    poolAt = 0;
+  }
+  const start = poolAt;
+  poolAt += idBytes;
+  return `${idPrefixes[kind]}_${randomPool.toString("base64url", start, poolAt)}` as Id;
 }
 
 /** Refused ids get no error of their own: the caller reports them exactly as a missing object. */

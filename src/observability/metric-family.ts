@@ -4,6 +4,8 @@ type Labels = Readonly<Record<string, string>>;
 
 interface Metric {
   readonly labelNames: readonly string[];
+  /** Exactly the metric's labels, by their values: prom-client throws for any other set, and telemetry must never fail a request. */
+  readonly series: Map<string, Labels>;
   record(labels: Labels, value: number): void;
 }
 
@@ -19,7 +21,6 @@ const seriesMax = 2_000;
 /** Makes metrics when they are first named, with the labels they are first given. */
 export class MetricFamily {
   readonly #metrics = new Map<string, Metric>();
-  readonly #series = new Map<string, Set<string>>();
 
   constructor(
     private readonly registry: Registry,
@@ -32,28 +33,28 @@ export class MetricFamily {
       metric = this.#make(name, Object.keys(labels));
       this.#metrics.set(name, metric);
     }
-    metric.record(metric.labelNames.length === 0 ? {} : this.#bounded(name, metric.labelNames, labels), value);
-  }
-
-  /** Exactly the metric's labels: prom-client throws for any other set, and telemetry must never fail a request. */
-  #bounded(name: string, labelNames: readonly string[], labels: Labels): Labels {
-    const values = labelNames.map((label) => labels[label] ?? "");
-    const key = values.join("\u0000");
-    const series = this.#series.get(name) ?? new Set<string>();
-    this.#series.set(name, series);
-    const isKnown = series.has(key);
-    if (!isKnown && series.size < seriesMax) series.add(key);
-    const isOver = !isKnown && !series.has(key);
-    return Object.fromEntries(labelNames.map((label, at) => [label, isOver ? "other" : (values[at] ?? "")]));
+    metric.record(seriesOf(metric, labels), value);
   }
 
   #make(name: string, labelNames: readonly string[]): Metric {
     const base = { name: `bulkhead_${name}`, help: name.replaceAll("_", " "), labelNames: [...labelNames], registers: [this.registry] };
     if (this.kind === "COUNTER") {
       const counter = new Counter({ ...base, name: base.name.endsWith("_total") ? base.name : `${base.name}_total` });
-      return { labelNames, record: (labels, value) => counter.inc({ ...labels }, value) };
+      return { labelNames, series: new Map(), record: (labels, value) => counter.inc(labels, value) };
     }
     const histogram = new Histogram({ ...base, buckets: name.endsWith("_ms") ? millisecondBuckets : sizeBuckets });
-    return { labelNames, record: (labels, value) => histogram.observe({ ...labels }, value) };
+    return { labelNames, series: new Map(), record: (labels, value) => histogram.observe(labels, value) };
   }
+}
+
+/** Looked up, not built: most requests record what an earlier one has recorded. */
+function seriesOf({ labelNames, series }: Metric, labels: Labels): Labels {
+  let key = "";
+  for (const name of labelNames) key += `${labels[name] ?? ""}\u0000`;
+  const known = series.get(key);
+  if (known !== undefined) return known;
+  const isOver = series.size >= seriesMax;
+  const made = Object.fromEntries(labelNames.map((name) => [name, isOver ? "other" : (labels[name] ?? "")]));
+  if (!isOver) series.set(key, made);
+  return made;
 }
