@@ -161,7 +161,7 @@ export class Database {
       else if (change.before) view.remove(key);
       flagged ||= change.hashedId && !collection.hashedIds;
       collection.hashedIds ||= change.hashedId;
-      const docs = { idKey: change.idKey, before: change.before?.doc, after: change.after?.doc };
+      const docs = { idKey: change.idKey, before: change.before?.doc, after: change.after?.doc, entries: change.entries };
       for (const index of collection.indexes) if (writeIndexEntries(view, index, docs)) flagged = true;
       afterwards.push(...this.searchIndexes.apply(view, this, collection, docs));
     }

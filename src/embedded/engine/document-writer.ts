@@ -6,7 +6,7 @@ import { EngineError } from "../engine-error.js";
 import { encode, type Doc } from "../semantics/bson-codec.js";
 import type { CollectionState } from "./catalog.js";
 import { duplicateKey } from "./errors.js";
-import { indexEntries, type IndexState } from "./index-state.js";
+import { indexEntries, type DocumentEntries, type IndexState } from "./index-state.js";
 import { duplicateEntry } from "./index-writer.js";
 import { documentKey, idKeyOf, keyText } from "./keys.js";
 import { validate } from "./validator.js";
@@ -59,9 +59,11 @@ export function deleteDocument(unit: WorkUnit, collection: CollectionState, idKe
 async function stageChecked(unit: WorkUnit, collection: CollectionState, change: Change): Promise<WriteOutcome> {
   const after = change.after?.doc ?? {};
   const claims: [string, string | undefined][] = [];
+  const entries = new Map<IndexState, DocumentEntries>();
   for (const index of collection.indexes) {
     // Every index is asked, so that arrays it cannot hold are refused before anything is staged.
     const own = indexEntries(index, after, change.idKey);
+    entries.set(index, own);
     if (!index.unique) continue;
     const old = change.before ? indexEntries(index, change.before.doc, change.idKey).entries : [];
     const kept = new Set(own.entries.map((entry) => keyText(entry.key)));
@@ -81,7 +83,7 @@ async function stageChecked(unit: WorkUnit, collection: CollectionState, change:
     }
   }
   for (const [key, owner] of claims) unit.uniqueEntries.set(key, owner);
-  unit.stage(collection, change);
+  unit.stage(collection, { ...change, entries });
   return "staged";
 }
 

@@ -35,6 +35,12 @@ export interface IndexEntry {
   tuple: readonly unknown[];
 }
 
+/** All entries of one document in one index; `hashed` when one of them lost its order. */
+export interface DocumentEntries {
+  entries: IndexEntry[];
+  hashed: boolean;
+}
+
 export interface StoredIndex {
   id: number;
   spec: Doc;
@@ -73,7 +79,7 @@ export function storedIndexOf(index: IndexState): StoredIndex {
 }
 
 /** The entries of a document. Throws EngineError 171 CannotIndexParallelArrays. */
-export function indexEntries(index: IndexState, doc: Doc, idKey: Buffer): { entries: IndexEntry[]; hashed: boolean } {
+export function indexEntries(index: IndexState, doc: Doc, idKey: Buffer): DocumentEntries {
   if (!index.covers(doc)) return { entries: [], hashed: false };
   const prefix = indexPrefix(index.id);
   let hashed = false;

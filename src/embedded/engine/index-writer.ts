@@ -7,7 +7,7 @@ import { documentPrefix, successor } from "./keys.js";
 import type { CollectionState } from "./catalog.js";
 import type { WriteView } from "./database-file.js";
 import { duplicateKey } from "./errors.js";
-import { indexEntries, type IndexState } from "./index-state.js";
+import { indexEntries, type DocumentEntries, type IndexState } from "./index-state.js";
 import { decode } from "../semantics/bson-codec.js";
 import { walk } from "./read-view.js";
 
@@ -15,14 +15,20 @@ export interface DocumentChange {
   idKey: Buffer;
   before: Doc | undefined;
   after: Doc | undefined;
+  /** Of `after`, where they have been derived already. */
+  entries?: ReadonlyMap<IndexState, DocumentEntries> | undefined;
 }
 
 /** True when a flag of the index changed and the catalog must be written again. */
 export function writeIndexEntries(view: WriteView, index: IndexState, change: DocumentChange): boolean {
   const before = change.before ? indexEntries(index, change.before, change.idKey) : undefined;
-  const after = change.after ? indexEntries(index, change.after, change.idKey) : undefined;
+  const after = change.after ? (change.entries?.get(index) ?? indexEntries(index, change.after, change.idKey)) : undefined;
+  if (!before) {
+    for (const { key } of after?.entries ?? []) view.put(key, change.idKey);
+    return noteFlags(index, (after?.entries.length ?? 0) > 1, after?.hashed ?? false);
+  }
   const kept = new Set(after?.entries.map((entry) => entry.key.toString("latin1")));
-  for (const { key } of before?.entries ?? []) {
+  for (const { key } of before.entries) {
     if (kept.has(key.toString("latin1"))) kept.delete(key.toString("latin1"));
     else removeOwn(view, index, key, change.idKey);
   }

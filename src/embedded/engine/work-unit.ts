@@ -7,7 +7,7 @@ import type { CollectionState } from "./catalog.js";
 import type { Database } from "./database.js";
 import type { Snapshot } from "./database-file.js";
 import { writeConflict } from "./errors.js";
-import type { IndexState } from "./index-state.js";
+import type { DocumentEntries, IndexState } from "./index-state.js";
 import { documentKey, keyText } from "./keys.js";
 import type { ReadView } from "./read-view.js";
 
@@ -22,6 +22,8 @@ export interface Change {
   hashedId: boolean;
   before: StoredDocument | undefined;
   after: StoredDocument | undefined;
+  /** Of `after`, as they were checked: the commit holds everyone up and must not derive them again. */
+  entries?: ReadonlyMap<IndexState, DocumentEntries>;
 }
 
 export interface CollectionChanges {
