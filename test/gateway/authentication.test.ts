@@ -2,7 +2,7 @@ import { createHmac } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { exportJWK, exportSPKI, generateKeyPair, importJWK, SignJWT, type CryptoKey, type JWK } from "jose";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { TokenVerifier } from "../../src/gateway/token-verifier.js";
 import { codeOf, RecordingTelemetry, rules, startHarness, type Harness } from "./harness.js";
 
@@ -163,7 +163,7 @@ async function issuerKey(kid: string): Promise<{ sign(): Promise<string>; jwk: J
   const now = Math.floor(Date.now() / 1_000);
   return {
     jwk: { ...(await exportJWK(publicKey)), kid, alg: "RS256" },
-    sign: () => new SignJWT({ tenant_id: "acme", roles: ["member"] }).setProtectedHeader({ alg: "RS256", kid }).setIssuer(rules.issuer).setAudience(rules.audience).setSubject("ann").setIssuedAt(now).setExpirationTime(now + 60).sign(privateKey),
+    sign: () => new SignJWT({ tenant_id: "acme", roles: ["member"] }).setProtectedHeader({ alg: "RS256", kid }).setIssuer(rules.issuer).setAudience(rules.audience).setSubject("ann").setIssuedAt(now).setExpirationTime(now + 60).setJti(crypto.randomUUID()).sign(privateKey),
   };
 }
 
@@ -189,6 +189,22 @@ describe("keys from an issuer", () => {
     await expect(verifier.verify(await first.sign())).resolves.toMatchObject({ kind: "TENANT", tenantId: "acme" });
     for (let i = 0; i < 5; i += 1) await expect(verifier.verify(await unknown.sign())).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
     expect(fetches).toBe(1);
+  });
+
+  test("are rotated without a restart: the new key is accepted, the withdrawn one no longer", async () => {
+    const [old, fresh] = [await issuerKey("old"), await issuerKey("fresh")];
+    keys = [old.jwk];
+    const verifier = new TokenVerifier(rules, { kind: "JWKS", uri: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` }, new RecordingTelemetry());
+    await expect(verifier.verify(await old.sign())).resolves.toMatchObject({ kind: "TENANT" });
+    keys = [fresh.jwk];
+    // Past the pause between two fetches, on the clock that jose reads.
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 31_000 });
+    try {
+      await expect(verifier.verify(await fresh.sign())).resolves.toMatchObject({ kind: "TENANT" });
+      await expect(verifier.verify(await old.sign())).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test("that cannot be fetched are SERVICE_UNAVAILABLE, not a wrong token", async () => {
