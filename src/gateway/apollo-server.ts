@@ -1,6 +1,5 @@
 import { ApolloServer, type ApolloServerPlugin, type GraphQLRequestContext, type GraphQLRequestListener } from "@apollo/server";
 import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginUsageReportingDisabled } from "@apollo/server/plugin/disabled";
-import { ApolloServerPluginLandingPageLocalDefault, ApolloServerPluginLandingPageProductionDefault } from "@apollo/server/plugin/landingPage/default";
 import { GraphQLError, type GraphQLFormattedError, type GraphQLSchema } from "graphql";
 import { badUserInput } from "../kernel/errors.js";
 import type { Telemetry } from "../kernel/telemetry.js";
@@ -8,6 +7,7 @@ import { maskError, maskRequestError, meantError } from "../graphql/mask-errors.
 import { queryLimits, structuralLimits } from "../graphql/query-limits.js";
 import type { RequestContext } from "../graphql/request-context.js";
 import { toHttpError } from "./http-error.js";
+import { landingPage } from "./landing-page.js";
 import type { OperationGate, RequestsAdmitted } from "./operation-gate.js";
 
 export interface ApolloParts {
@@ -40,19 +40,9 @@ export function makeApolloServer({ schema, gate, telemetry, production, firstQue
       ApolloServerPluginCacheControlDisabled(),
       // An APOLLO_KEY in the environment would send tenants' operations to a third party.
       ApolloServerPluginUsageReportingDisabled(),
-      landingPage(production, firstQuery),
+      landingPage({ production, ...(firstQuery === undefined ? {} : { firstQuery }) }),
       gatePlugin(gate, telemetry),
     ],
-  });
-}
-
-function landingPage(production: boolean, firstQuery: string | undefined): ApolloServerPlugin<RequestContext> {
-  if (production) return ApolloServerPluginLandingPageProductionDefault({ footer: false });
-  return ApolloServerPluginLandingPageLocalDefault({
-    footer: false,
-    headers: { Authorization: "Bearer <paste a token here>" },
-    embed: { runTelemetry: false, endpointIsEditable: false },
-    ...(firstQuery === undefined ? {} : { document: firstQuery }),
   });
 }
 

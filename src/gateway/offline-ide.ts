@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { extname, join, relative, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { getDistDirectory, isSandboxFrame, renderAltair, SANDBOX_FRAME_CSP } from "altair-static";
+import { tokenPlaceholder } from "./token-placeholder.js";
 
 const mediaTypes: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".json": "application/json",
@@ -58,8 +59,10 @@ export class OfflineIde {
     return renderAltair({
       baseURL: "/ide/",
       endpointURL: "/graphql",
-      initialHeaders: { Authorization: "Bearer <paste a token here>" },
+      initialHeaders: { Authorization: tokenPlaceholder },
       disableAccount: true,
+      // Advertisements and news of versions, which lead off this machine.
+      initialSettings: { theme: "system", language: "en-US", addQueryDepthLimit: 3, tabSize: 2, "banners.disable": true, "alert.disableUpdateNotification": true },
       ...socket,
       ...(this.firstQuery === undefined ? {} : { initialQuery: this.firstQuery }),
     });
