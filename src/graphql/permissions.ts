@@ -95,7 +95,7 @@ export const fieldRules: FieldRules = {
   UsageTotal: allow(underRuled, "calls", "promptTokens", "completionTokens", "costMicroUsd", "cost"),
 
   // An operator's lists are short and rare: the rule on each field costs nothing that counts, and holds even if a root's entry were wrong.
-  Tenant: each(operator, "id", "name", "tier", "state", "placement", "placementOverride", "placementEpoch", "createdAt"),
+  Tenant: each(operator, "id", "name", "tier", "state", "placement", "placementOverride", "placementEpoch", "latestMove", "createdAt"),
   ...connection("Tenant"),
   TenantPayload: each(operator, "tenant"),
   ChangeTierPayload: each(operator, "tenant", "placementMove"),

@@ -4,7 +4,7 @@
  * except the operator's.
  */
 import type { Deadline } from "../kernel/deadline.js";
-import type { ChunkId, ConversationId, DocumentId } from "../kernel/ids.js";
+import type { ChunkId, ConversationId, DocumentId, TenantId } from "../kernel/ids.js";
 import type { Page, PageRequest } from "../kernel/page.js";
 import type { Refusal } from "../kernel/refusal.js";
 import type { FinishReason } from "../inference/inference-backend.js";
@@ -116,6 +116,8 @@ export interface TenantAdministration {
   changeTier(id: unknown, tier: Tier): Promise<{ tenant: TenantRecord; move?: PlacementMoveRow }>;
   suspend(id: unknown): Promise<TenantRecord>;
   reactivate(id: unknown): Promise<TenantRecord>;
+  /** The move under way, or else the last one. */
+  latestMove(id: TenantId): Promise<PlacementMoveRow | undefined>;
   findMove(id: string): Promise<PlacementMoveRow | undefined>;
   /** The move at once, then again after each change, until it is `DONE` or `FAILED`. */
   watchMove(id: string, signal: AbortSignal): AsyncIterable<PlacementMoveRow>;

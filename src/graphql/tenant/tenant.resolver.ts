@@ -5,6 +5,7 @@ import type { PlacementMoveRow } from "../../storage/control/control-plane.js";
 import { placementName, type TenantRecord } from "../../tenancy/tenant-record.js";
 import { PageArgs, parsePageRequest, toConnection, type Connection } from "../connection.js";
 import { placementEnum } from "../enums.js";
+import { PlacementMoveType } from "../placement-move/placement-move.type.js";
 import { asOperator, type RequestContext } from "../request-context.js";
 import {
   ChangeTierInput, ChangeTierPayloadType, CreateTenantInput, TenantConnectionType, TenantFilterInput,
@@ -41,6 +42,11 @@ export class TenantResolver {
   @FieldResolver(() => Int)
   placementEpoch(@Root() tenant: TenantRecord): number {
     return tenant.placement.epoch;
+  }
+
+  @FieldResolver(() => PlacementMoveType, { nullable: true })
+  latestMove(@Root() tenant: TenantRecord, @Ctx() context: RequestContext): Promise<PlacementMoveRow | undefined> {
+    return asOperator(context).services.tenants.latestMove(tenant.id);
   }
 
   @Mutation(() => TenantPayloadType, { nullable: true, description: "Adds a tenant. `CONFLICT` when the id is taken. For operators." })

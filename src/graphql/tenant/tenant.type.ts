@@ -30,6 +30,9 @@ export class TenantType {
   @Field(() => Int, { description: "Grows by one with every change of home." })
   placementEpoch!: number;
 
+  @Field(() => PlacementMoveType, { nullable: true, description: "The move under way, or else the last one; null for a tenant that has never moved." })
+  latestMove?: PlacementMoveType;
+
   @Field(() => dateTime, { description: "When the tenant was created." })
   createdAt!: Date;
 }
