@@ -1,0 +1,122 @@
+/** `npm run tenant`: a tenant's life cycle from a shell, against a running server, as a development operator. */
+import { parseArgs } from "node:util";
+import { parseConfig } from "../src/config.js";
+import { loadOrCreateDevelopmentKey, signDevelopmentToken } from "../src/gateway/development-key.js";
+import { badUserInput, BulkheadError } from "../src/kernel/errors.js";
+import { tiers, type Tier } from "../src/tenancy/tier-policy.js";
+import { followMove, MoveProgress, patiently } from "./tenant/follow-move.js";
+import { OperatorApi, type MoveView, type TenantView } from "./tenant/operator-api.js";
+
+const usage = `Usage: npm run tenant -- create NAME [--tier FREE|PRO|ENTERPRISE] [--name "NAME FOR PEOPLE"]
+       npm run tenant -- upgrade|downgrade NAME [--tier FREE|PRO|ENTERPRISE]
+       npm run tenant -- suspend|reactivate NAME
+       each with [--url http://127.0.0.1:4000] [--token TOKEN]`;
+
+/** Outlives the longest move a person watches. */
+const tokenSeconds = 24 * 60 * 60;
+
+interface Order {
+  readonly verb: string;
+  readonly id: string;
+  readonly tier: Tier | undefined;
+  readonly name: string | undefined;
+}
+
+const verbs: Readonly<Record<string, (api: OperatorApi, order: Order) => Promise<void>>> = {
+  create,
+  upgrade: (api, order) => changeTier(api, order, 1),
+  downgrade: (api, order) => changeTier(api, order, -1),
+  suspend: async (api, { id }) => say(describe(await api.suspend(id))),
+  reactivate: async (api, { id }) => say(describe(await api.reactivate(id))),
+};
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { tier: { type: "string" }, name: { type: "string" }, url: { type: "string" }, token: { type: "string" }, help: { type: "boolean", short: "h" } },
+  });
+  if (values.help) {
+    say(usage);
+    return 0;
+  }
+  const [verb = "", id, ...rest] = positionals;
+  if (verb === "erase") {
+    process.stderr.write("erase is not served by this version: suspend stops a tenant's callers and keeps its data\n");
+    return 2;
+  }
+  const run = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined;
+  if (run === undefined) throw badUserInput("command", JSON.stringify(verb), [...Object.keys(verbs), "erase"].join(", "));
+  if (id === undefined || rest.length > 0) throw badUserInput("NAME", id === undefined ? "nothing" : `${positionals.length - 1} names`, "one tenant");
+  const config = parseConfig(process.env);
+  const api = new OperatorApi(urlOf(values.url ?? `http://127.0.0.1:${config.port}`), values.token ?? (await developmentToken(config)));
+  await run(api, { verb, id, tier: tierOf(values.tier), name: values.name });
+  return 0;
+}
+
+async function create(api: OperatorApi, { id, name, tier }: Order): Promise<void> {
+  const created = await api.create({ id, name: name ?? id, tier: tier ?? "FREE" });
+  // A tenant of a tier with a silo begins in the pool and moves at once; it is ready when it has arrived.
+  await arrive(api, created, created.latestMove);
+}
+
+async function arrive(api: OperatorApi, tenant: TenantView, move: MoveView | null): Promise<void> {
+  if (move === null) return say(describe(tenant));
+  say(`${tenant.id}: moving from ${move.from} to ${move.to} as ${tenant.tier} (${move.id})`);
+  await followMove(api, move, new MoveProgress(process.stdout));
+  say(describe(await patiently(() => api.tenant(tenant.id))));
+}
+
+async function changeTier(api: OperatorApi, { verb, id, tier }: Order, step: 1 | -1): Promise<void> {
+  const before = await api.tenant(id);
+  const target = tier ?? tiers[tiers.indexOf(before.tier) + step];
+  if (target === undefined) throw badUserInput("NAME", `${id}, which is ${before.tier}`, `a tenant with a ${step === 1 ? "higher" : "lower"} tier left to go to`);
+  // The same tier is let through: it starts a move again that was given up.
+  if ((tiers.indexOf(target) - tiers.indexOf(before.tier)) * step < 0) throw badUserInput("--tier", target, `a tier that is no ${step === 1 ? "lower" : "higher"} than ${before.tier} for ${verb}`);
+  const { tenant, placementMove } = await api.changeTier(id, target);
+  await arrive(api, tenant, placementMove);
+}
+
+function describe({ id, name, tier, state, placement }: TenantView): string {
+  return `${id} (${name}): ${tier}, ${state}, ${placement}`;
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function tierOf(text: string | undefined): Tier | undefined {
+  if (text === undefined) return undefined;
+  const tier = tiers.find((known) => known === text.toUpperCase());
+  if (tier === undefined) throw badUserInput("--tier", JSON.stringify(text), tiers.join(", "));
+  return tier;
+}
+
+function urlOf(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) throw badUserInput("--url", JSON.stringify(text), "an http or https URL");
+  return url.origin;
+}
+
+async function developmentToken(config: ReturnType<typeof parseConfig>): Promise<string> {
+  if (config.production || config.jwt.jwksUri !== undefined) throw badUserInput("--token", "nothing", "an operator's token of your issuer, since JWKS_URI is set");
+  const { issuer, operatorAudience } = config.jwt;
+  const subject = { kind: "OPERATOR" } as const;
+  return signDevelopmentToken(await loadOrCreateDevelopmentKey(config.dataDir), { issuer, audience: operatorAudience, ttlSeconds: tokenSeconds, userId: "operator", subject });
+}
+
+function lineOf(error: unknown): string {
+  if (error instanceof BulkheadError) {
+    // A key that the server does not know is nearly always the key of another folder.
+    const hint = error.code === "UNAUTHENTICATED" ? ": is DATA_DIR the folder that the server uses?" : "";
+    return `${error.code}: ${error.message}${hint}`;
+  }
+  return error instanceof TypeError && "code" in error ? error.message : String(error);
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.stderr.write(`${lineOf(error).split("\n")[0]}\n`);
+  if (error instanceof TypeError || (error instanceof BulkheadError && error.details.field === "command")) process.stderr.write(`${usage}\n`);
+  process.exitCode = 1;
+}

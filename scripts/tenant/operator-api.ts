@@ -1,0 +1,105 @@
+/** The calls an operator's shell makes to a running server, over GraphQL and nothing else. */
+import { BulkheadError, errorCatalogue, serviceUnavailable, upstreamFailed, type ErrorCode } from "../../src/kernel/errors.js";
+import type { Tier } from "../../src/tenancy/tier-policy.js";
+
+export interface TenantView {
+  readonly id: string;
+  readonly name: string;
+  readonly tier: Tier;
+  readonly state: string;
+  readonly placement: "POOL" | "MOVING" | "SILO";
+  readonly latestMove: MoveView | null;
+}
+
+export interface MoveView {
+  readonly id: string;
+  readonly from: string;
+  readonly to: string;
+  readonly phase: string;
+  readonly copied: number;
+  readonly total: number;
+  readonly rowsPerSecond: number | null;
+  readonly failure: string | null;
+}
+
+interface Answer {
+  readonly data?: Readonly<Record<string, unknown>> | null;
+  readonly errors?: readonly { readonly message: string; readonly extensions?: { readonly code?: string } }[];
+}
+
+const moveFields = "id from to phase copied total rowsPerSecond failure";
+const tenantFields = `id name tier state placement latestMove { ${moveFields} }`;
+
+/** Longer than the server's own deadline of 30 s, so that it is the server that says what was slow. */
+const answerMsMax = 40_000;
+
+/** Throws `BulkheadError`s with the server's own code and words, or `SERVICE_UNAVAILABLE` when none answers. */
+export class OperatorApi {
+  constructor(private readonly url: string, private readonly token: string) {}
+
+  async tenant(id: string): Promise<TenantView> {
+    return (await this.#call<{ tenant: TenantView }>(`query ($id: ID!) { tenant(id: $id) { ${tenantFields} } }`, { id })).tenant;
+  }
+
+  async create(input: { readonly id: string; readonly name: string; readonly tier: Tier }): Promise<TenantView> {
+    const mutation = `mutation ($input: CreateTenantInput!) { createTenant(input: $input) { tenant { ${tenantFields} } } }`;
+    return (await this.#call<{ createTenant: { tenant: TenantView } }>(mutation, { input })).createTenant.tenant;
+  }
+
+  async changeTier(tenantId: string, tier: Tier): Promise<{ readonly tenant: TenantView; readonly placementMove: MoveView | null }> {
+    const mutation = `mutation ($input: ChangeTierInput!) { changeTier(input: $input) { tenant { ${tenantFields} } placementMove { ${moveFields} } } }`;
+    return (await this.#call<{ changeTier: { tenant: TenantView; placementMove: MoveView | null } }>(mutation, { input: { tenantId, tier } })).changeTier;
+  }
+
+  async suspend(tenantId: string): Promise<TenantView> {
+    const mutation = `mutation ($input: TenantInput!) { suspendTenant(input: $input) { tenant { ${tenantFields} } } }`;
+    return (await this.#call<{ suspendTenant: { tenant: TenantView } }>(mutation, { input: { tenantId } })).suspendTenant.tenant;
+  }
+
+  async reactivate(tenantId: string): Promise<TenantView> {
+    const mutation = `mutation ($input: TenantInput!) { reactivateTenant(input: $input) { tenant { ${tenantFields} } } }`;
+    return (await this.#call<{ reactivateTenant: { tenant: TenantView } }>(mutation, { input: { tenantId } })).reactivateTenant.tenant;
+  }
+
+  async move(id: string): Promise<MoveView> {
+    return (await this.#call<{ placementMove: MoveView }>(`query ($id: ID!) { placementMove(id: $id) { ${moveFields} } }`, { id })).placementMove;
+  }
+
+  async #call<Data>(query: string, variables: Readonly<Record<string, unknown>>): Promise<Data> {
+    const { status, text } = await this.#post(JSON.stringify({ query, variables }));
+    const { data, errors } = this.#parse(status, text);
+    const first = errors?.[0];
+    if (first !== undefined) throw new BulkheadError(codeOf(first.extensions?.code), first.message);
+    if (data === null || data === undefined) throw upstreamFailed(`${this.url} answered with HTTP status ${status} and no data`);
+    return data as Data;
+  }
+
+  async #post(body: string): Promise<{ status: number; text: string }> {
+    try {
+      const response = await fetch(`${this.url}/graphql`, {
+        method: "POST",
+        headers: { "content-type": "application/json", authorization: `Bearer ${this.token}` },
+        // A redirect would carry the operator's token to another place.
+        redirect: "error",
+        signal: AbortSignal.timeout(answerMsMax),
+        body,
+      });
+      return { status: response.status, text: await response.text() };
+    } catch (error) {
+      throw serviceUnavailable(`No server answers at ${this.url}: start one with npm start, or name another with --url`, 1_000, error);
+    }
+  }
+
+  #parse(status: number, text: string): Answer {
+    try {
+      return JSON.parse(text) as Answer;
+    } catch (error) {
+      throw upstreamFailed(`${this.url} answered with HTTP status ${status} and no JSON, expected a Bulkhead server`, error);
+    }
+  }
+}
+
+/** A newer server's code is still a failure here. */
+function codeOf(code: string | undefined): ErrorCode {
+  return code !== undefined && code in errorCatalogue ? (code as ErrorCode) : "INTERNAL";
+}
