@@ -53,6 +53,20 @@ export async function translating<Value>(work: () => Promise<Value>): Promise<Va
   }
 }
 
+/** The same object, each asynchronous method of which translates. In one place, so that a method added later cannot forget it. */
+export function translatingMethods<Store extends object>(store: Store): Store {
+  return new Proxy(store, {
+    get(target, name): unknown {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== "function") return member;
+      return (...given: unknown[]): unknown => {
+        const result: unknown = member.apply(target, given);
+        return result instanceof Promise ? translating(() => result) : result;
+      };
+    },
+  });
+}
+
 /** A conflict with a concurrent transaction, or another fault that goes away when the whole is run again. */
 export function isTransient(error: unknown): boolean {
   return error instanceof MongoError && error.hasErrorLabel("TransientTransactionError");

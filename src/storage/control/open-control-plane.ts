@@ -1,5 +1,6 @@
 import type { Db, MongoClient } from "mongodb";
 import { serviceUnavailable } from "../../kernel/errors.js";
+import { translatingMethods } from "../driver-errors.js";
 import type { ControlPlane } from "./control-plane.js";
 import { MongoDirectoryStore, type TenantDocument } from "./directory-store.js";
 import { LedgerWriter } from "./ledger-writer.js";
@@ -12,10 +13,10 @@ export function openControlPlane(client: MongoClient, db: Db): ControlPlane {
   const usage = db.collection<UsageDocument>("usage");
   const writer = new LedgerWriter(usage);
   return {
-    directory: new MongoDirectoryStore(db.collection<TenantDocument>("tenants")),
-    moves: new MongoMoveStore(db.collection<MoveDocument>("placement_moves")),
-    markers: new MongoMarkerStore(db.collection<MarkerDocument>("markers")),
-    ledgerOf: (context) => new MongoTenantLedger(context.tenantId, usage, writer),
+    directory: translatingMethods(new MongoDirectoryStore(db.collection<TenantDocument>("tenants"))),
+    moves: translatingMethods(new MongoMoveStore(db.collection<MoveDocument>("placement_moves"))),
+    markers: translatingMethods(new MongoMarkerStore(db.collection<MarkerDocument>("markers"))),
+    ledgerOf: (context) => translatingMethods(new MongoTenantLedger(context.tenantId, usage, writer)),
     limiterStore: { client, database: db.databaseName },
     ping: async (timeoutMs) => {
       try {
