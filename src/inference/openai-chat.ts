@@ -14,8 +14,8 @@ export interface OpenAiChatOptions {
   readonly idleMs?: number;
 }
 
-/** Reasoning models are silent for long before their first word; a person waits hardly longer than this. */
-const idleMsDefault = 30_000;
+/** Reasoning models are silent for long before their first word. Below a request's 30 s, so that silence is told from slowness. */
+const idleMsDefault = 20_000;
 
 /** A token that a chat format adds to every message for its role and bounds. */
 const tokensPerMessage = 4;
