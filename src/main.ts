@@ -16,6 +16,7 @@ function lineOf(error: unknown): string {
   if (error instanceof BulkheadError) return error.message;
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === "EADDRINUSE") return `PORT: the port is taken by another process (${message}), expected a free one`;
+  if (message.startsWith("The data directory ")) return `DATA_DIR: ${message}`;
   if (code === "EACCES" || code === "EROFS" || code === "ENOTDIR" || code === "EPERM") return `DATA_DIR: not writable (${message}), expected a folder this user can write to`;
   return (message ?? String(error)).split("\n")[0] ?? "unknown reason";
 }
