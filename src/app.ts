@@ -60,6 +60,10 @@ export interface AppOptions {
   readonly tenantsFolder?: string;
   /** How long the old home is kept after a switch, in ms. */
   readonly retireAfterMs?: number;
+  /** The one deadline of a request, in ms. Tests shorten it. */
+  readonly requestDeadlineMs?: number;
+  /** Longest silence of a model, in ms. Tests shorten it. */
+  readonly modelIdleMs?: number;
   /** Test switch of the embedded engine: how long a search index takes, in ms. */
   readonly searchIndexDelayMs?: number;
 }
@@ -112,7 +116,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
 
   const counter = new LazyTokenCounter();
   const extractive = new EmbeddedExtractive(counter);
-  const pool = new InferencePool(config.model === undefined ? [extractive] : [new OpenAiChat({ ...config.model, models: [config.model.name] }, counter), extractive]);
+  const pool = new InferencePool(config.model === undefined ? [extractive] : [new OpenAiChat({ ...config.model, models: [config.model.name], ...(options.modelIdleMs === undefined ? {} : { idleMs: options.modelIdleMs }) }, counter), extractive]);
   const shared = { door, router, embedder, counter, search: searchPassages };
   const answers = new AnswerQuestion({ ...shared, pool, guards: new Guards(telemetry), pseudonyms, telemetry });
   const search = new SearchDocuments(shared);
@@ -139,6 +143,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
     metrics: telemetry,
     assertReady: () => control.ping(readyMsMax),
     firstQuery: firstQuery,
+    ...(options.requestDeadlineMs === undefined ? {} : { requestDeadlineMs: options.requestDeadlineMs }),
   });
   const { url } = await gateway.listen(config.host, config.port);
   // Last in, first out: the drain comes before anything that a request in flight still needs is closed.

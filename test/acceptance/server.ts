@@ -2,7 +2,7 @@
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { startApp, type App } from "../../src/app.js";
+import { startApp, type App, type AppOptions } from "../../src/app.js";
 import { parseConfig } from "../../src/config.js";
 import { loadOrCreateDevelopmentKey, signDevelopmentToken, type DevelopmentKey } from "../../src/gateway/development-key.js";
 
@@ -38,12 +38,12 @@ export class TestServer {
   ) {}
 
   /** Without demo tenants: what a suite needs it creates through the API. */
-  static async start(environment: Record<string, string> = {}): Promise<TestServer> {
+  static async start(environment: Record<string, string> = {}, options: AppOptions = {}): Promise<TestServer> {
     const dataDir = mkdtempSync(join(tmpdir(), "bulkhead-acceptance-"));
     const tenantsFolder = join(dataDir, "tenants");
     for (const file of ["tiers.json", "prices.json"]) cpSync(join(repositoryTenants, file), join(tenantsFolder, file), { recursive: true });
     writeFileSync(join(tenantsFolder, "tenants.json"), "[]");
-    return TestServer.#startWith(dataDir, tenantsFolder, environment);
+    return TestServer.#startWith(dataDir, tenantsFolder, environment, options);
   }
 
   /** As a newcomer has it after the first start. */
@@ -51,9 +51,9 @@ export class TestServer {
     return TestServer.#startWith(mkdtempSync(join(tmpdir(), "bulkhead-acceptance-")), repositoryTenants, {});
   }
 
-  static async #startWith(dataDir: string, tenantsFolder: string, environment: Record<string, string>): Promise<TestServer> {
+  static async #startWith(dataDir: string, tenantsFolder: string, environment: Record<string, string>, options: AppOptions = {}): Promise<TestServer> {
     const env = { DATA_DIR: dataDir, PORT: "0", LOG_LEVEL: "error", ...deployment(), ...environment };
-    const app = await startApp(parseConfig(env), () => {}, { tenantsFolder, retireAfterMs: 300 });
+    const app = await startApp(parseConfig(env), () => {}, { tenantsFolder, retireAfterMs: 300, ...options });
     return new TestServer(dataDir, app, await loadOrCreateDevelopmentKey(dataDir), env, tenantsFolder);
   }
 
