@@ -147,7 +147,7 @@ export class HttpServer {
     const status = response.writableFinished ? String(response.statusCode) : "aborted";
     this.parts.telemetry.count("http_requests", { route, status });
     this.parts.telemetry.observe("http_request_ms", ms, { route });
-    this.parts.telemetry.log(route === "graphql" ? "info" : "debug", "request", { ...note, method: request.method, route, status, ms: Math.round(ms * 10) / 10 });
+    this.parts.telemetry.log(route === "graphql" ? "info" : "debug", "request", { requestId: note.requestId, caller: note.caller, method: request.method, route, status, ms: Math.round(ms * 10) / 10 });
   }
 }
 
