@@ -6,6 +6,7 @@ import type { ControlPlane, PlacementMoveRow } from "../storage/control/control-
 import { dropHome, type TenantHome } from "../storage/home.js";
 import { claim } from "../storage/moving/mover-guard.js";
 import { removeTenant } from "../storage/moving/remove-tenant.js";
+import type { TenantDatabase } from "../storage/transaction.js";
 import type { CachedTenantDirectory } from "../tenancy/tenant-directory.js";
 import type { Home, Placement, TenantRecord } from "../tenancy/tenant-record.js";
 
@@ -56,15 +57,32 @@ export async function changeRecord(tools: Pick<PlacementTools, "control" | "dire
   }
 }
 
+interface DrivenRun {
+  readonly move: Pick<PlacementMoveRow, "tenantId">;
+  readonly token: string;
+  record(change: Record<string, never>): Promise<void>;
+}
+
+/**
+ * Makes this run the one mover of a database, and only then asks whether the move is still its own.
+ * A server that slept for minutes may wake here while a later move is copying to this database: it
+ * must notice before it deletes a row, and its claim makes the other run stop and begin anew.
+ */
+export async function claimAsDriver(database: TenantDatabase, { move, token, record }: DrivenRun): Promise<void> {
+  await claim(database, move.tenantId, token);
+  await record({});
+}
+
 /**
  * Removes the tenant from a database that is not its home. A silo is dropped whole: its name holds
  * the epoch it was made for and is never used again, so a late drop cannot hit a later silo.
  */
-export async function homeIsEmptied(tools: PlacementTools, home: Home, tenantId: TenantId, token: string): Promise<void> {
+export async function homeIsEmptied(tools: PlacementTools, home: Home, run: DrivenRun): Promise<void> {
+  const { tenantId } = run.move;
   const lease = await tools.homes.lease(homeKey(home));
   try {
-    await claim(lease.value.database, tenantId, token);
-    if (home.kind === "POOL") await removeTenant(lease.value.database, tenantId, token);
+    await claimAsDriver(lease.value.database, run);
+    if (home.kind === "POOL") await removeTenant(lease.value.database, tenantId, run.token);
     else await dropHome(lease.value);
   } finally {
     lease.release();

@@ -12,12 +12,13 @@ import { closeFence, isFenceOpen, openFence } from "../storage/fence.js";
 import type { TenantHome } from "../storage/home.js";
 import { copyTenant, countTenant } from "../storage/moving/copy-tenant.js";
 import { differences, digestTenant } from "../storage/moving/digest-tenant.js";
-import { claim } from "../storage/moving/mover-guard.js";
+import { isClaimed } from "../storage/moving/mover-guard.js";
 import { removeTenant } from "../storage/moving/remove-tenant.js";
+import type { TenantDatabase } from "../storage/transaction.js";
 import { openJobContext } from "../tenancy/tenant-context.js";
 import type { CachedTenantDirectory } from "../tenancy/tenant-directory.js";
 import type { TierPolicies } from "../tenancy/tier-policy.js";
-import { homeIsEmptied, settle, startMoving } from "./change-placement.js";
+import { claimAsDriver, homeIsEmptied, settle, startMoving } from "./change-placement.js";
 
 export interface MoveTools {
   readonly control: ControlPlane;
@@ -54,7 +55,7 @@ export const moveSteps: Readonly<Record<Exclude<MovePhase, "DONE" | "FAILED">, S
 /** Opening a home declares its collections and waits until its search index can be queried. */
 async function prepare(tools: MoveTools, run: MoveRun): Promise<MovePhase> {
   return withHome(tools, run.move.to, async (target) => {
-    await claim(target.database, run.move.tenantId, run.token);
+    await claimAsDriver(target.database, run);
     await removeTenant(target.database, run.move.tenantId, run.token);
     return "PAUSING" as const;
   });
@@ -70,7 +71,7 @@ async function copy(tools: MoveTools, run: MoveRun): Promise<MovePhase> {
   const { tenantId, from, to } = run.move;
   return withHome(tools, from, (source) =>
     withHome(tools, to, async (target) => {
-      await claim(target.database, tenantId, run.token);
+      await claimAsDriver(target.database, run);
       // An earlier run may have copied some: begin clean rather than reason about how far it came.
       await removeTenant(target.database, tenantId, run.token);
       let copied = 0;
@@ -89,6 +90,8 @@ async function verify(tools: MoveTools, run: MoveRun): Promise<MovePhase> {
   const { tenantId, from, to } = run.move;
   return withHome(tools, from, (source) =>
     withHome(tools, to, async (target) => {
+      // From here to the opened fence nobody else may write to the target, or what was compared is not what is switched to.
+      await claimAsDriver(target.database, run);
       const [before, after] = await Promise.all([digestTenant(source.database, tenantId), digestTenant(target.database, tenantId)]);
       const differing = differences(before, after);
       if (differing.length > 0) {
@@ -123,16 +126,25 @@ async function untilSearchable(tools: MoveTools, run: MoveRun, target: TenantHom
 }
 
 async function switchOver(tools: MoveTools, run: MoveRun): Promise<MovePhase> {
-  const { tenantId, to, targetEpoch } = run.move;
+  const { to, targetEpoch } = run.move;
   if (!(await isStillWanted(tools, run.move))) {
     await run.record({ failure: "The tenant's tier was changed while it was moved" });
     return "CANCELLING";
   }
   // The fence first: from the moment the directory says so, the new home takes writes.
-  await withHome(tools, to, (target) => openFence(target.database, tenantId, targetEpoch));
+  const opened = await withHome(tools, to, (target) => openVerified(target.database, run));
+  // Verified by a run that died: its claim was not this run's, so what it compared is compared again.
+  if (!opened) return "VERIFYING";
   await settle(tools, run.move, to, targetEpoch);
   await run.record({ switchedAt: new Date() });
   return "RETIRING";
+}
+
+/** Opens the target for writers under this run's own claim. False when the claim is another's. */
+async function openVerified(database: TenantDatabase, { move: { tenantId, targetEpoch }, token }: MoveRun): Promise<boolean> {
+  if (!(await isFenceOpen(database, tenantId, targetEpoch)) && !(await isClaimed(database, tenantId, token))) return false;
+  await openFence(database, tenantId, targetEpoch, token);
+  return true;
 }
 
 /** False when the tier that asked for this home was changed again meanwhile. A switch that was made already stands. */
@@ -145,7 +157,7 @@ async function isStillWanted(tools: MoveTools, move: PlacementMoveRow): Promise<
 async function retire(tools: MoveTools, run: MoveRun): Promise<MovePhase> {
   // Waited in full after every resume, since it is not known how long the last run waited.
   await sleep(tools.retireAfterMs, undefined, { signal: run.signal });
-  await homeIsEmptied(tools, run.move.from, run.move.tenantId, run.token);
+  await homeIsEmptied(tools, run.move.from, run);
   await run.record({ finishedAt: new Date() });
   return "DONE";
 }
@@ -158,10 +170,11 @@ async function cancel(tools: MoveTools, run: MoveRun): Promise<MovePhase> {
     if (await isFenceOpen(source.database, tenantId, targetEpoch)) return;
     // Closed first even where it never was: epochs are raised on a closed fence only.
     await closeFence(source.database, tenantId, targetEpoch - 1);
-    await openFence(source.database, tenantId, targetEpoch);
+    await claimAsDriver(source.database, run);
+    await openFence(source.database, tenantId, targetEpoch, run.token);
   });
   await settle(tools, run.move, from, targetEpoch);
-  await homeIsEmptied(tools, to, tenantId, run.token);
+  await homeIsEmptied(tools, to, run);
   await run.record({ finishedAt: new Date() });
   return "FAILED";
 }

@@ -45,18 +45,18 @@ const closePauseMs = 20;
 /**
  * Lets writers of `epoch` in. For a new tenant, for the target of a move and for a source whose move
  * was cancelled. Repeating it changes nothing. Throws `CONFLICT` when the database is open in
- * another epoch, or has seen a later one.
+ * another epoch, or has seen a later one, or when `mover` is given and has not claimed it any more.
  */
-export async function openFence(database: TenantDatabase, tenantId: TenantId, epoch: number): Promise<void> {
+export async function openFence(database: TenantDatabase, tenantId: TenantId, epoch: number, mover?: string): Promise<void> {
   const fences = fencesOf(database.db);
   await translating(async () => {
     const root = await fences.findOne({ _id: fenceId(tenantId, rootStripe) }, { readConcern: { level: "majority" } });
     if (root?.open === true && root.epoch === epoch) return;
     try {
       await fences.updateOne(
-        { _id: fenceId(tenantId, rootStripe), open: false, epoch: { $lte: epoch } },
+        { _id: fenceId(tenantId, rootStripe), open: false, epoch: { $lte: epoch }, ...(mover === undefined ? {} : { mover }) },
         { $set: { open: true, epoch }, $unset: { mover: "" }, $setOnInsert: { tenant_id: tenantId, seq: 0 } },
-        { ...majority, upsert: root === null },
+        { ...majority, upsert: root === null && mover === undefined },
       );
     } catch (error) {
       if (!isDuplicate(error)) throw error;

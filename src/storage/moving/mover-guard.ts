@@ -35,6 +35,11 @@ export async function claim(database: TenantDatabase, tenantId: TenantId, token:
   }
 }
 
+/** Whether `token` is still the one mover. */
+export async function isClaimed(database: TenantDatabase, tenantId: TenantId, token: string): Promise<boolean> {
+  return (await rootFences(database.db).findOne({ _id: rootId(tenantId), open: false, mover: token })) !== null;
+}
+
 /** Runs one batch as the mover. Throws `CONFLICT` when the fence is open or claimed by another. */
 export async function asMover(database: TenantDatabase, tenantId: TenantId, token: string, work: (session: ClientSession) => Promise<void>): Promise<void> {
   await runTransaction(database.client, async (session) => {
