@@ -40,7 +40,7 @@ import { Guards } from "./safety/guards.js";
 import type { LimiterStore } from "./storage/control/control-plane.js";
 import { CachedTenantDirectory, directoryAgeMsMax } from "./tenancy/tenant-directory.js";
 import { parseTierPolicies } from "./tenancy/tier-policy.js";
-import { resumeIngestion, resumeTenant } from "./resume-ingestion.js";
+import { resumeTenant, resumeWork } from "./resume-work.js";
 import { PriceBook } from "./usage/price-book.js";
 import { UsageRecorder } from "./usage/usage-recorder.js";
 import { UsageReporter } from "./usage/usage-report.js";
@@ -155,7 +155,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   if (!config.production) {
     await onboardDemoTenants({ folder, administration, directory, policies, router, ingest, ingestion, markers: control.markers, onProgress: say });
   }
-  resumeIngestion({ control, policies, ingestion, telemetry });
+  resumeWork({ control, administration, policies, ingestion, telemetry });
   return { url, welcome: await welcome(config, folder, url, describeCoverage(gateway.coverage), key), close: () => closers.close() };
 }
 
