@@ -86,6 +86,26 @@ describe("searchPassages", () => {
     await expect(searchPassages(store, { text: "x", mode: "HYBRID", limit: 5, filter: {} })).rejects.toMatchObject({ code: "BAD_USER_INPUT" });
   });
 
+  it("looks up the words while the vector is still being computed", async () => {
+    await publish(store, "a", ["torque wrench"]);
+    // The vector comes only once the words have been looked up: waiting for it first would never end.
+    const vector = new Promise<Float32Array | undefined>((resolve) => {
+      const { withAnyTerm } = store.chunks;
+      store.chunks.withAnyTerm = (...call) => {
+        resolve(vectorOf("torque wrench"));
+        return withAnyTerm.apply(store.chunks, call);
+      };
+    });
+    const [best] = await searchPassages(store, { text: "torque wrench", mode: "HYBRID", limit: 5, filter: {}, vector });
+    expect(best).toMatchObject({ chunk: { text: "torque wrench" }, vectorScore: expect.closeTo(1), textScore: expect.any(Number) });
+  });
+
+  it("fails with the vector that could not be computed", async () => {
+    await publish(store, "a", ["torque wrench"]);
+    const vector = Promise.reject(new RangeError("no vector"));
+    await expect(searchPassages(store, { text: "torque", mode: "HYBRID", limit: 5, filter: {}, vector })).rejects.toThrow("no vector");
+  });
+
   it("answers nothing for an empty tenant, and for a query of stop words in TEXT mode", async () => {
     expect(await search(store, "anything", "HYBRID")).toEqual([]);
     await publish(store, "a", ["what is it"]);
