@@ -61,10 +61,9 @@ export class TenantRouter {
           if (!(error instanceof FenceRefused)) throw error;
         }
       }
-      if (deadline.signal.aborted || deadline.remainingMs() <= movingPollMs) {
+      if (deadline.remainingMs() <= movingPollMs || !(await waited(movingPollMs, deadline))) {
         throw serviceUnavailable("The tenant's data is being moved and cannot be written yet");
       }
-      await sleep(movingPollMs, undefined, { signal: deadline.signal });
       record = await this.#fresh(context);
     }
   }
@@ -90,6 +89,11 @@ export class TenantRouter {
   async #fresh(context: TenantContext): Promise<TenantRecord> {
     return checked(await this.directory.findFresh(context.tenantId), context);
   }
+}
+
+/** False when the request ended meanwhile: a cut sleep rejects with an error of Node's own, which would reach the caller as `INTERNAL`. */
+function waited(ms: number, { signal }: Deadline): Promise<boolean> {
+  return sleep(ms, true, { signal }).catch(() => false);
 }
 
 /** A tenant that was removed or suspended while its request ran gets nothing more. */
