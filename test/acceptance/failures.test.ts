@@ -167,7 +167,7 @@ describe("the process", () => {
     for (const DATA_DIR of [file, join(file, "below")]) {
       expect(await refusal({ DATA_DIR })).toMatch(/^bulkhead: cannot start: DATA_DIR: got [^\n]+expected a folder this user can write to\n$/);
     }
-  });
+  }, 60_000);
 
   test("refuses a MONGODB_URI where nothing answers, in one line", async () => {
     expect(await refusal({ MONGODB_URI: "mongodb://127.0.0.1:9/?directConnection=true" })).toMatch(/^bulkhead: cannot start: [^\n]*database[^\n]*\n$/);

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tokenPlaceholder } from "../../src/gateway/token-placeholder.js";
 import { startHarness, type Harness } from "./harness.js";
 
 let harness: Harness;
@@ -55,6 +56,13 @@ describe("pages for people", () => {
     expect(html).toContain("viewer");
     expect((await harness.query("query IntrospectionQuery { __schema { types { name } } }")).status).toBe(200);
     for (const query of ["{ __schema { types { name } } viewer { user } }", "mutation { __typename }", "{ ...f } fragment f on Query { documents { nodes { id } } }"]) expect((await harness.query(query)).status).toBe(401);
+  });
+
+  test("under the header that both pages send before a token is pasted the schema is read, and nothing else", async () => {
+    const headers = { authorization: tokenPlaceholder };
+    expect((await harness.query("query IntrospectionQuery { __schema { types { name } } }", { headers })).status).toBe(200);
+    expect((await harness.query("{ viewer { user } }", { headers })).status).toBe(401);
+    expect((await harness.query("{ __schema { types { name } } viewer { user } }", { headers })).status).toBe(401);
   });
 
   test("/ide is whole without any other host, with the first query in it", async () => {
