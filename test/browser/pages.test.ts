@@ -72,7 +72,7 @@ describe.skipIf(!browserIsThere())("in a browser without a network", () => {
     const link = page.getByRole("link", { name: "offline IDE" });
     await link.waitFor();
     // Apollo fades its notice in over the second second.
-    await page.waitForFunction("getComputedStyle(document.querySelector('.fallback')).opacity === '1'");
+    await expect.poll(() => page.locator(".fallback").evaluate((notice) => notice.computedStyleMap().get("opacity")?.toString()), { timeout: 10_000 }).toBe("1");
     await page.screenshot(picture("landing"));
     expect(await page.locator("body").innerText()).toContain("Apollo Sandbox cannot be loaded");
     expect(outside.some((url) => url.startsWith("https://embeddable-sandbox.cdn.apollographql.com/"))).toBe(true);
