@@ -149,14 +149,15 @@ async function compose(config: Config, say: (line: string) => void, options: App
   // Last in, first out: the drain comes before anything that a request in flight still needs is closed.
   closers.add("gateway", () => gateway.drain());
   mover.start();
-  // The tokenizer takes half a second to load: better now than within the first question.
-  await counter.load();
 
   if (!config.production) {
     await onboardDemoTenants({ folder, administration, directory, policies, router, ingest, ingestion, markers: control.markers, onProgress: say });
   }
   resumeWork({ control, administration, policies, ingestion, telemetry });
-  return { url, welcome: await welcome(config, folder, url, describeCoverage(gateway.coverage), key), close: () => closers.close() };
+  const text = await welcome(config, folder, url, describeCoverage(gateway.coverage), key);
+  // The tokenizer takes half a second to load: better now than within the first question, and after a person can read.
+  setImmediate(() => counter.load().catch((error: unknown) => telemetry.log("error", "The tokenizer cannot be loaded", { error: String(error) })));
+  return { url, welcome: text, close: () => closers.close() };
 }
 
 function openEmbedder(config: Config, telemetry: ProcessTelemetry): Embedder {
