@@ -1,7 +1,8 @@
 import { hkdfSync, randomBytes } from "node:crypto";
-import { link, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { badUserInput } from "./kernel/errors.js";
+import { makeFileOnce } from "./kernel/make-file-once.js";
 
 const keyBytes = 32;
 
@@ -11,16 +12,7 @@ export async function masterKeyOf(config: { readonly masterKey?: Buffer; readonl
   const path = join(config.dataDir, "development-master.key");
   const existing = await readKey(path);
   if (existing !== undefined) return existing;
-  const draft = `${path}.${randomBytes(6).toString("hex")}`;
-  await writeFile(draft, randomBytes(keyBytes), { mode: 0o600, flag: "wx" });
-  try {
-    // A link, not a rename: of two servers that start at once the first wins and the second reads its key.
-    await link(draft, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  } finally {
-    await rm(draft);
-  }
+  await makeFileOnce(path, randomBytes(keyBytes));
   return (await readKey(path)) ?? Promise.reject(badUserInput("DATA_DIR", "a folder whose files vanish", "a folder this server keeps to itself"));
 }
 

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { link, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { badUserInput } from "./kernel/errors.js";
+import { makeFileOnce } from "./kernel/make-file-once.js";
 
 const idPattern = /^[A-Za-z0-9_-]{16}$/;
 
@@ -13,16 +14,7 @@ export async function serverIdOf(dataDir: string): Promise<string> {
   const path = join(dataDir, "server-id");
   const existing = await readId(path);
   if (existing !== undefined) return existing;
-  const draft = `${path}.${randomBytes(6).toString("hex")}`;
-  await writeFile(draft, randomBytes(12).toString("base64url"), { mode: 0o600, flag: "wx" });
-  try {
-    // Linked into place whole: of two servers that start at once the first wins, and none reads half a name.
-    await link(draft, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  } finally {
-    await rm(draft);
-  }
+  await makeFileOnce(path, randomBytes(12).toString("base64url"));
   return (await readId(path)) ?? Promise.reject(badUserInput("DATA_DIR", "a folder whose files vanish", "a folder this server keeps to itself"));
 }
 

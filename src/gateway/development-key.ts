@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { link, mkdir, readFile, unlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT, type CryptoKey, type JWK } from "jose";
 import { internal } from "../kernel/errors.js";
 import { parseTenantId, parseUserId } from "../kernel/ids.js";
+import { makeFileOnce } from "../kernel/make-file-once.js";
 import type { TenantRole } from "../tenancy/verified-caller.js";
 import type { Tier } from "../tenancy/tier-policy.js";
 
@@ -63,18 +64,8 @@ async function createOrRead(path: string): Promise<string> {
   const { privateKey } = await generateKeyPair("EdDSA", { crv: "Ed25519", extractable: true });
   const jwk = await exportJWK(privateKey);
   const text = JSON.stringify({ ...jwk, kid: await calculateJwkThumbprint(jwk) });
-  const aside = `${path}.${randomBytes(6).toString("hex")}`;
-  await writeFile(aside, text, { mode: 0o600, flag: "wx" });
-  try {
-    await link(aside, path);
-    return text;
-  } catch (error) {
-    const theirs = await readIfThere(path);
-    if (theirs === undefined) throw error;
-    return theirs;
-  } finally {
-    await unlink(aside);
-  }
+  await makeFileOnce(path, text);
+  return (await readIfThere(path)) ?? text;
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {
