@@ -127,7 +127,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const retireAfterMs = options.retireAfterMs ?? directoryAgeMsMax + readTrustMsMax + retireMarginMs;
   const mover = new PlacementMover({ control, directory, homes, policies, retireAfterMs }, telemetry);
   closers.add("mover", () => mover.close());
-  const administration = new TenantAdministration({ control, directory, homes, policies, databasePrefix: config.mongodb.databasePrefix, onMoveBegun: () => mover.kick(), onReactivated: (record) => resumeTenant({ policies, ingestion, telemetry }, record) });
+  const administration = new TenantAdministration({ control, directory, homes, policies, databasePrefix: config.mongodb.databasePrefix, onMoveBegun: () => mover.kick(), onReactivated: (record) => resumeTenant({ policies, ingestion, router, embedding: embedder, telemetry }, record) });
 
   const key = config.jwt.jwksUri === undefined ? await loadOrCreateDevelopmentKey(config.dataDir) : undefined;
   const gateway = await createGateway({
@@ -153,7 +153,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   if (!config.production) {
     await onboardDemoTenants({ folder, administration, directory, policies, router, ingest, ingestion, markers: control.markers, onProgress: say });
   }
-  resumeWork({ control, administration, policies, ingestion, telemetry });
+  resumeWork({ control, administration, policies, ingestion, router, embedding: embedder, telemetry });
   const text = await welcome(config, folder, url, describeCoverage(gateway.coverage), key);
   // The tokenizer takes half a second to load: better now than within the first question, and after a person can read.
   setImmediate(() => counter.load().catch((error: unknown) => telemetry.log("error", "The tokenizer cannot be loaded", { error: String(error) })));

@@ -3,6 +3,9 @@ import { pageSizeMax } from "./kernel/page.js";
 import type { Telemetry } from "./kernel/telemetry.js";
 import type { IngestionQueue } from "./orchestrator/ingestion-queue.js";
 import type { TenantAdministration } from "./provisioning/tenant-administration.js";
+import { withdrawOldVectors } from "./orchestrator/withdraw-old-vectors.js";
+import type { TenantRouter } from "./routing/tenant-router.js";
+import type { EmbeddingModelRef } from "./storage/tenant-store.js";
 import type { ControlPlane } from "./storage/control/control-plane.js";
 import type { TenantRecord } from "./tenancy/tenant-record.js";
 import { openJobContext } from "./tenancy/tenant-context.js";
@@ -13,6 +16,9 @@ export interface ResumeTools {
   readonly administration: Pick<TenantAdministration, "sendHome">;
   readonly policies: TierPolicies;
   readonly ingestion: IngestionQueue;
+  readonly router: Pick<TenantRouter, "read" | "write">;
+  /** What the server embeds with now: a tenant with older vectors is embedded again. */
+  readonly embedding: EmbeddingModelRef;
   readonly telemetry: Telemetry;
 }
 
@@ -29,9 +35,12 @@ export function resumeTenant(tools: TenantResumeTools, record: TenantRecord): vo
 }
 
 /** Never rejects: one silo that cannot be reached must not keep the other tenants' documents waiting. */
-async function resumeOne({ policies, ingestion, telemetry }: TenantResumeTools, record: TenantRecord): Promise<void> {
+async function resumeOne({ policies, ingestion, router, embedding, telemetry }: TenantResumeTools, record: TenantRecord): Promise<void> {
   try {
-    await ingestion.resume(openJobContext(record, policies, newId<RequestId>("request")));
+    const context = openJobContext(record, policies, newId<RequestId>("request"));
+    const withdrawn = await withdrawOldVectors(router, context, embedding);
+    if (withdrawn > 0) telemetry.log("warn", "The embedding model has changed: documents are embedded again", { tenantId: record.id, documents: withdrawn, model: embedding.model });
+    await ingestion.resume(context);
   } catch (error) {
     telemetry.log("warn", "Unfinished documents of a tenant were not resumed", { tenantId: record.id, error: String(error) });
   }

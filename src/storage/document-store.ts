@@ -80,9 +80,16 @@ export class ScopedDocumentStore implements DocumentStore {
     );
   }
 
-  async totals(): Promise<{ readonly documents: number; readonly chunks: number; readonly bytes: number }> {
+  async totals(): ReturnType<DocumentStore["totals"]> {
     const totals = await this.parts.read("totals").findOne(totalsFilter(this.parts.scope));
-    return { documents: totals?.documents ?? 0, chunks: totals?.chunks ?? 0, bytes: totals?.bytes ?? 0 };
+    // The row remembers the model of chunks that are gone; that binds nobody any more.
+    const { embedding_model: model, embedding_dimensions: dimensions } = totals === undefined || totals.chunks === 0 ? {} : totals;
+    return {
+      documents: totals?.documents ?? 0,
+      chunks: totals?.chunks ?? 0,
+      bytes: totals?.bytes ?? 0,
+      ...(model === undefined || dimensions === undefined ? {} : { embedding: { model, dimensions } }),
+    };
   }
 
   #now(): Date {

@@ -30,12 +30,17 @@ const classesOfAbsence = [
   MongoExpiredSessionError,
 ];
 
+/** A write to a socket that the other side has just closed comes out of the driver as Node's own error, in none of its classes. */
+const socketCodes: ReadonlySet<unknown> = new Set(["EPIPE", "ECONNRESET", "ECONNREFUSED", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "ERR_STREAM_DESTROYED", "ERR_STREAM_WRITE_AFTER_END", "ERR_SOCKET_CLOSED"]);
+
 /**
  * Gives every error of the driver a code of the catalogue. The server's text stays in `cause`, for
  * logs: it may quote keys and values, and must not reach a caller. What is not the driver's passes.
  */
 export function translateDriverError(error: unknown): unknown {
-  if (!(error instanceof MongoError) || error instanceof BulkheadError) return error;
+  if (error instanceof BulkheadError) return error;
+  if (error instanceof Error && "code" in error && socketCodes.has(error.code)) return serviceUnavailable("The database does not answer", 1_000, error);
+  if (!(error instanceof MongoError)) return error;
   if (classesOfAbsence.some((known) => error instanceof known) || isPassing(error)) {
     return serviceUnavailable("The database does not answer", 1_000, error);
   }

@@ -30,7 +30,8 @@ export async function publishDocument(
     const published = await turn.write("documents").update(
       { _id: key, version: document.version },
       {
-        set: { state: "INDEXING", version: document.version + 1, chunk_count: chunks.length, length_sum: length, updated_at: new Date(parts.clock.now()) },
+        // Withdrawn chunks leave a document that is to be read and embedded again.
+        set: { state: chunks.length === 0 ? "PENDING" : "INDEXING", version: document.version + 1, chunk_count: chunks.length, length_sum: length, updated_at: new Date(parts.clock.now()) },
         unset: ["failure"],
       },
     );

@@ -93,7 +93,7 @@ export interface DocumentStore {
   raw(id: DocumentId): Promise<Uint8Array | undefined>;
   /**
    * Replaces the document's chunks by a new version in one transaction: all of them or none.
-   * State becomes `INDEXING`. Throws `NOT_FOUND`, `LIMIT_EXCEEDED` (chunks of the tier), or
+   * State becomes `INDEXING`, or `PENDING` when no chunks are left. Throws `NOT_FOUND`, `LIMIT_EXCEEDED` (chunks of the tier), or
    * `CONFLICT` when the store's chunks were made with another model.
    */
   publish(id: DocumentId, chunks: readonly NewChunk[], embedding: EmbeddingModelRef, caps: Pick<TierPolicy, "maxChunks">): Promise<DocumentRow>;
@@ -103,7 +103,8 @@ export interface DocumentStore {
   retry(id: DocumentId): Promise<DocumentRow>;
   /** Removes row, raw document, chunks, vectors and terms in one transaction. False when there is none. */
   remove(id: DocumentId): Promise<boolean>;
-  totals(): Promise<{ readonly documents: number; readonly chunks: number; readonly bytes: number }>;
+  /** `embedding` is what the chunks were made with; absent while there are none. */
+  totals(): Promise<{ readonly documents: number; readonly chunks: number; readonly bytes: number; readonly embedding?: EmbeddingModelRef }>;
 }
 
 export interface ChunkStore {

@@ -61,10 +61,10 @@ export class TestServer {
     return this.app.url;
   }
 
-  /** Stops the server and starts another on the same data. */
-  async restart(): Promise<void> {
+  /** Stops the server and starts another on the same data, under another environment if one is given. */
+  async restart(environment: Record<string, string> = {}): Promise<void> {
     await this.app.close();
-    this.app = await startApp(parseConfig(this.environment), () => {}, { tenantsFolder: this.tenantsFolder, retireAfterMs: 300 });
+    this.app = await startApp(parseConfig({ ...this.environment, ...environment }), () => {}, { tenantsFolder: this.tenantsFolder, retireAfterMs: 300 });
   }
 
   async stop(): Promise<void> {

@@ -17,6 +17,7 @@ function serverError(code: number, labels: readonly string[] = []): MongoServerE
 describe("errors of the driver", () => {
   it.each([
     [new MongoNetworkError("connect ECONNREFUSED 10.0.0.7:27017"), "SERVICE_UNAVAILABLE"],
+    [Object.assign(new Error("This socket has been ended by the other party"), { code: "EPIPE" }), "SERVICE_UNAVAILABLE"],
     [serverError(10_107), "SERVICE_UNAVAILABLE"],
     [serverError(50), "SERVICE_UNAVAILABLE"],
     [serverError(1, ["TransientTransactionError"]), "SERVICE_UNAVAILABLE"],

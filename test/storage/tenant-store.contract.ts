@@ -94,7 +94,7 @@ export function tenantStoreContract(name: string, open: () => Promise<TenantStor
 
     it("lists unfinished documents alone, newest first", async () => {
       const ready = await store.documents.add(newDocument(), caps);
-      await store.documents.publish(ready.id, [], testEmbedding, caps);
+      await store.documents.publish(ready.id, [newChunk(0, [1, 0, 0, 0])], testEmbedding, caps);
       await store.documents.markReady(ready.id, 1);
       const pending = [await store.documents.add(newDocument(), caps)];
       await new Promise((resolve) => setTimeout(resolve, 3));
