@@ -8,7 +8,8 @@ import type { ChunkId, ConversationId, DocumentId, TenantId } from "../kernel/id
 import type { Page, PageRequest } from "../kernel/page.js";
 import type { Refusal } from "../kernel/refusal.js";
 import type { FinishReason } from "../inference/inference-backend.js";
-import type { PlacementMoveRow, UsageGroup, UsageGrouping } from "../storage/control/control-plane.js";
+import type { UsageReport, UsageReportInput } from "../usage/usage-report.js";
+import type { PlacementMoveRow } from "../storage/control/control-plane.js";
 import type { SearchFilter } from "../storage/narrowing-filter.js";
 import type { ChunkRow, DocumentRow, MediaType, TenantStore } from "../storage/tenant-store.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
@@ -104,8 +105,8 @@ export interface QuotaView {
 }
 
 export interface UsageReports {
-  /** An admin sees the tenant's calls; anyone else their own alone. Sums over `from <= at < to`. */
-  report(context: TenantContext, deadline: Deadline, range: { from: Date; to: Date; groupBy: UsageGrouping }): Promise<readonly UsageGroup[]>;
+  /** An admin sees the tenant's calls, anyone else their own alone. Throws `BAD_USER_INPUT` for a range that is none. */
+  run(context: TenantContext, deadline: Deadline, input: UsageReportInput): Promise<UsageReport>;
 }
 
 /** Operator's operations. Ids come from outside and are `unknown` until they have been parsed. */

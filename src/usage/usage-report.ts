@@ -36,20 +36,14 @@ export class UsageReporter {
     private readonly clock: Clock = systemClock,
   ) {}
 
-  /** Throws `BAD_USER_INPUT` for a range that is none. */
+  /** Throws `BAD_USER_INPUT` for a range that is none, and the deadline's reason when the ledger takes longer. */
   async run(context: TenantContext, deadline: Deadline, input: UsageReportInput): Promise<UsageReport> {
     const { from, to } = this.#range(input);
     const groupBy = input.groupBy ?? "MODEL";
-    const groups = await this.report(context, deadline, { from, to, groupBy });
+    deadline.throwIfOver();
+    const groups = await this.#groups(context, { from, to, groupBy });
+    deadline.throwIfOver();
     return { from, to, groupBy, groups, totals: totalsOf(groups) };
-  }
-
-  /** The groups alone. Throws the deadline's reason when the ledger takes longer. */
-  async report(context: TenantContext, deadline: Deadline, range: { from: Date; to: Date; groupBy: UsageGrouping }): Promise<readonly UsageGroup[]> {
-    deadline.throwIfOver();
-    const groups = await this.#groups(context, range);
-    deadline.throwIfOver();
-    return groups;
   }
 
   async #groups(context: TenantContext, { from, to, groupBy }: { from: Date; to: Date; groupBy: UsageGrouping }): Promise<readonly UsageGroup[]> {

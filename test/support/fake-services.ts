@@ -96,7 +96,10 @@ export class FakeServices implements Services {
     view: () => Promise.resolve({ requests: { limit: 600, remaining: 599, resetsAt: epoch }, tokens: { limit: 10_000, remaining: 9_000, reserved: 500, resetsAt: epoch } }),
   };
   readonly usage: Services["usage"] = {
-    report: () => Promise.resolve([{ key: "fake", calls: 2, promptTokens: 3_000_000_000, completionTokens: 5, costMicroUsd: 12_345_678 }]),
+    run: (_context, _deadline, { from = epoch, to = new Date(), groupBy = "MODEL" }) => {
+      const totals = { calls: 2, promptTokens: 3_000_000_000, completionTokens: 5, costMicroUsd: 12_345_678 };
+      return Promise.resolve({ from, to, groupBy, groups: [{ key: "fake", ...totals }], totals });
+    },
   };
   readonly tenants: TenantAdministration = {
     create: ({ id, name, tier }) => Promise.resolve({ ...this.addTenant(String(id), tier), name }),
