@@ -17,29 +17,52 @@ export interface DirectoryStore extends TenantDirectory {
   update(record: TenantRecord, change: Partial<Pick<TenantRecord, "name" | "tier" | "state" | "placement">>): Promise<TenantRecord>;
 }
 
-/** Steps of a placement move in order; see `provisioning/README.md`. */
-export type MovePhase = "PREPARING" | "PAUSING" | "COPYING" | "VERIFYING" | "SWITCHING" | "RETIRING" | "CANCELLING" | "DONE" | "FAILED";
+/** Steps of a placement move in order, then its ends; see `provisioning/README.md`. */
+export type MovePhase = "PREPARING" | "COPYING" | "FOLLOWING" | "VERIFYING" | "SWITCHING" | "OBSERVING" | "RETIRING" | "CANCELLING" | MoveEnd;
+/** `DONE` at the new home; `FAILED`, `CANCELLED` and `REVERTED` at the old one. */
+export type MoveEnd = "DONE" | "FAILED" | "CANCELLED" | "REVERTED";
+
+/** How far a follower has read each stripe of the source's fence. */
+export type Watermarks = readonly { readonly stripe: string; readonly seq: number }[];
 
 export interface PlacementMoveRow {
   readonly id: MoveId;
   readonly tenantId: TenantId;
   readonly from: Home;
   readonly to: Home;
-  /** The epoch that ends the move, at the new home or, cancelled, at the old one. */
+  /** The epoch that ends the move, at the new home or, cancelled or reverted, at the old one. */
   readonly targetEpoch: number;
   readonly fromTier: Tier;
   readonly toTier: Tier;
   readonly phase: MovePhase;
+  /** Rows written to the target so far, and rows of the source when copying began. */
   readonly copied: number;
   readonly total: number;
+  /** Everything of the source up to here is in the target, once `copiedTo` has come to its end. */
+  readonly watermarks?: Watermarks;
+  /** The last row that was copied, in the order of collections and of `_id`. */
+  readonly copiedTo?: { readonly collection: string; readonly id: string };
+  /** On the way back from `to` to `from`, after a switch that was called back. */
+  readonly reverting: boolean;
+  readonly cancelRequested: boolean;
+  readonly revertRequested: boolean;
+  /** Ends `OBSERVING` at once. */
+  readonly retireRequested: boolean;
+  /** The longest time that writes of the tenant waited for this move, in ms. */
+  readonly pauseMs?: number;
   readonly failure?: string;
   readonly startedAt: Date;
+  /** When copying began, for a rate. */
+  readonly copyStartedAt?: Date;
   readonly switchedAt?: Date;
   readonly finishedAt?: Date;
   /** Who drives it, until when: another server takes over when this has passed. */
   readonly leaseOwner?: string;
   readonly leaseUntil?: Date;
 }
+
+export type MoveRequest = "CANCEL" | "REVERT" | "RETIRE";
+export type MoveChange = Partial<Pick<PlacementMoveRow, "phase" | "copied" | "total" | "watermarks" | "copiedTo" | "reverting" | "targetEpoch" | "pauseMs" | "failure" | "copyStartedAt" | "switchedAt" | "finishedAt">>;
 
 export interface MoveStore {
   /** Throws `CONFLICT` while another move of the tenant is unfinished (a unique partial index, not a check). */
@@ -49,8 +72,38 @@ export interface MoveStore {
   /** Takes an unfinished move that nobody holds, or whose lease has passed. */
   lease(owner: string, forMs: number, id?: MoveId): Promise<PlacementMoveRow | undefined>;
   /** Extends the lease and records progress. Throws `CONFLICT` when the lease was lost: the caller must stop at once. */
-  record(id: MoveId, owner: string, change: Partial<Pick<PlacementMoveRow, "phase" | "copied" | "total" | "failure" | "switchedAt" | "finishedAt">>, leaseForMs: number): Promise<PlacementMoveRow>;
+  record(id: MoveId, owner: string, change: MoveChange, leaseForMs: number): Promise<PlacementMoveRow>;
+  /** As `record`, but only while no cancellation was asked for: from here on none is taken any more. Undefined when one was. */
+  commitToSwitch(id: MoveId, owner: string, leaseForMs: number): Promise<PlacementMoveRow | undefined>;
   release(id: MoveId, owner: string): Promise<void>;
+  /** Tells whoever drives the move. Repeating it changes nothing. Throws `NOT_FOUND`, or `CONFLICT` when it comes too early or too late. */
+  request(id: MoveId, request: MoveRequest): Promise<PlacementMoveRow>;
+}
+
+/** A tenant's secret in all its live versions, oldest first. */
+export interface TenantSecret {
+  readonly versions: readonly { readonly version: number; readonly key: Buffer }[];
+}
+
+/** Whose secret: a tenant's, or the deployment's own. No tenant id begins with an underscore. */
+export type SecretOwner = TenantId | "_platform";
+
+/**
+ * Random 32-byte secrets, stored wrapped by the master key. Destroying one makes what it sealed
+ * unreadable for good, in backups too.
+ */
+export interface KeyVault {
+  /** The secret, made when there is none. */
+  ensure(owner: SecretOwner, name: string): Promise<TenantSecret>;
+  find(owner: SecretOwner, name: string): Promise<TenantSecret | undefined>;
+  /** Adds a version, the newest from now on; the others still open what they sealed. */
+  rotate(owner: SecretOwner, name: string): Promise<TenantSecret>;
+  /** Destroys the versions before `version`. */
+  retireBefore(owner: SecretOwner, name: string, version: number): Promise<void>;
+  /** False when there was none. */
+  destroy(owner: SecretOwner, name: string): Promise<boolean>;
+  /** Names of the owner's secrets. */
+  names(owner: SecretOwner): Promise<readonly string[]>;
 }
 
 export type UsageKind = "COMPLETION" | "EMBEDDING";
@@ -100,6 +153,7 @@ export interface ControlPlane {
   readonly directory: DirectoryStore;
   readonly moves: MoveStore;
   readonly markers: MarkerStore;
+  readonly vault: KeyVault;
   ledgerOf(context: TenantContext): TenantLedger;
   readonly limiterStore: LimiterStore;
   /** Resolves when the deployment answers within `timeoutMs`; rejects with `SERVICE_UNAVAILABLE`. */
