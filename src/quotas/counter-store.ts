@@ -15,6 +15,8 @@ export interface CounterStore {
   giveBack(key: string, points: number, windowMs: number): Promise<void>;
   /** What each counter stands at, 0 for one that does not exist, never less than 0. Throws `CounterStoreFailed`. */
   read(keys: readonly string[]): Promise<readonly number[]>;
+  /** Deletes the counters; gives how many of them there were. Throws `CounterStoreFailed`. */
+  forget(keys: readonly string[]): Promise<number>;
   close(): Promise<void>;
 }
 

@@ -44,6 +44,11 @@ export class LimiterCounterStore implements CounterStore {
     return counters.map((counter) => Math.max(0, counter?.consumedPoints ?? 0));
   }
 
+  async forget(keys: readonly string[]): Promise<number> {
+    const deleted = await this.#ask(() => Promise.all(keys.map((key) => this.limiter.delete(key))));
+    return deleted.filter(Boolean).length;
+  }
+
   close(): Promise<void> {
     return this.onClose();
   }

@@ -88,6 +88,14 @@ export class SlidingWindow {
     return { used: sum(counts), resetsAt: last < 0 ? new Date(this.clock.now()) : leavesAt(index - subWindows + last) };
   }
 
+  /** Deletes the counters that may still be alive; gives how many there were. Throws `CounterStoreFailed`. */
+  async forget(name: string): Promise<number> {
+    this.#refusals.delete(name);
+    this.#older.delete(name);
+    const index = this.#index();
+    return this.store.forget(indexes(index - counterLifeMs / subWindowMs, index + 1).map((at) => counterKey(name, at)));
+  }
+
   #index(): number {
     return Math.floor(this.clock.now() / subWindowMs);
   }

@@ -57,6 +57,14 @@ export class TenantQuotas implements Quotas {
     };
   }
 
+  /** Deletes the tenant's counters; gives how many there were. Throws `SERVICE_UNAVAILABLE`. */
+  async forget(tenantId: TenantId): Promise<number> {
+    const names = [requestsOf({ tenantId }), tokensOf({ tenantId })];
+    await Promise.all(names.map((name) => this.#local.forget(name)));
+    const counts = await Promise.all(names.map((name) => this.#window.forget(name))).catch(failClosed);
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
   async #takeRequests(context: TenantContext, price: number, limit: number): Promise<Awaited<ReturnType<SlidingWindow["take"]>>> {
     try {
       return await this.#window.take(requestsOf(context), price, limit);
@@ -85,11 +93,11 @@ function toView(limit: number, { used, resetsAt }: { used: number; resetsAt: Dat
   return { limit, remaining: Math.max(0, limit - used), resetsAt };
 }
 
-function requestsOf(context: TenantContext): string {
+function requestsOf(context: Pick<TenantContext, "tenantId">): string {
   return `requests:${context.tenantId}`;
 }
 
-function tokensOf(context: TenantContext): string {
+function tokensOf(context: Pick<TenantContext, "tenantId">): string {
   return `tokens:${context.tenantId}`;
 }
 

@@ -1,5 +1,5 @@
 import type { RequestId, TenantId, UserId } from "../kernel/ids.js";
-import { tenantSuspended, unauthenticated } from "../kernel/errors.js";
+import { servedTenant } from "./served-tenant.js";
 import type { TenantRecord } from "./tenant-record.js";
 import type { TierPolicies, TierPolicy } from "./tier-policy.js";
 import type { TenantRole, VerifiedTenantCaller } from "./verified-caller.js";
@@ -36,25 +36,23 @@ export class TenantContext {
   }
 }
 
-/** Throws `UNAUTHENTICATED` for a tenant the directory does not know, `TENANT_SUSPENDED` for one that is. */
+/** Throws `UNAUTHENTICATED` for a tenant the directory does not know or that is erased, `TENANT_SUSPENDED`. */
 export function openTenantContext(
   caller: VerifiedTenantCaller,
   record: TenantRecord | undefined,
   policies: TierPolicies,
   requestId: RequestId,
 ): TenantContext {
-  // A record of another tenant would be a fault in the directory; it must never become a context.
-  if (record === undefined || record.id !== caller.tenantId) throw unauthenticated("The token's tenant is not known here");
-  if (record.state === "SUSPENDED") throw tenantSuspended();
-  return new TenantContext(makerKey, { ...caller, record, policy: policies[record.tier], requestId });
+  const served = servedTenant(record, caller.tenantId);
+  return new TenantContext(makerKey, { ...caller, record: served, policy: policies[served.tier], requestId });
 }
 
 /** The user that background work of a tenant runs as. Not a name that a token's `sub` check would let through. */
 const jobUserId = "\u0000job" as UserId;
 
-/** For work without a request (ingestion, moves): always for one tenant, named by the job's own row. */
+/** For work without a request (ingestion, moves): always for one tenant, named by the job's own row. Throws as `openTenantContext`. */
 export function openJobContext(record: TenantRecord, policies: TierPolicies, requestId: RequestId): TenantContext {
-  if (record.state === "SUSPENDED") throw tenantSuspended();
+  servedTenant(record, record.id);
   return new TenantContext(makerKey, { tenantId: record.id, userId: jobUserId, roles: [], record, policy: policies[record.tier], requestId });
 }
 

@@ -11,11 +11,16 @@ export interface TenantDirectory {
 /**
  * How stale a server's view of tier, state and placement may be. A suspension must reach every
  * server in under a second; staleness of placement is harmless, since the fence refuses writes of
- * an old epoch and a source is kept for longer than this after a switch.
+ * an old epoch, a mover waits for longer than this before a switch, and a source is kept for longer
+ * after it.
  */
 export const directoryAgeMsMax = 500;
 
-/** Remembers records for `directoryAgeMsMax`. Never remembers that a tenant is missing. */
+/**
+ * Remembers records for `directoryAgeMsMax`. Never remembers that a tenant is missing, nor where one
+ * is that moves: a mover switches only when every server looks anew for each request, so that a read
+ * which follows a write finds it, whichever server it comes to.
+ */
 export class CachedTenantDirectory implements TenantDirectory {
   readonly #records = new Map<TenantId, { record: TenantRecord; readAt: number }>();
   readonly #flights = new SingleFlight<TenantRecord | undefined>();
@@ -25,8 +30,12 @@ export class CachedTenantDirectory implements TenantDirectory {
 
   async find(id: TenantId): Promise<TenantRecord | undefined> {
     const known = this.#records.get(id);
-    if (known !== undefined && performance.now() - known.readAt < directoryAgeMsMax) return known.record;
-    return this.#read(id);
+    if (known !== undefined && performance.now() - known.readAt < directoryAgeMsMax) {
+      return known.record.placement.kind === "MOVING" ? this.findFresh(id) : known.record;
+    }
+    const record = await this.#read(id);
+    // It may have come from a look that another reader began before the tenant was switched.
+    return record?.placement.kind === "MOVING" ? this.findFresh(id) : record;
   }
 
   /** Asks the source itself, for a writer that was told its epoch is stale. */

@@ -35,6 +35,8 @@ export interface TenantRecord {
   readonly placement: Placement;
   /** An operator's word against the tier policy's placement. */
   readonly placementOverride?: HomeKind;
+  /** The word was spoken by cancelling or reverting a move: it holds until the tier is next changed, the same tier included. */
+  readonly overrideEndsWithTier?: boolean;
   readonly createdAt: Date;
   /** Compare-and-set counter: a writer that read an older version fails with `CONFLICT`. */
   readonly version: number;

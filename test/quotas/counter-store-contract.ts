@@ -33,6 +33,15 @@ export function describeCounterStore(name: string, open: () => Promise<{ one: Co
       expect(await stores.one.take(key, 1, 5, 60_000)).toEqual({ kind: "TAKEN", used: 5 });
     });
 
+    it("forgets counters for both servers, tells how many there were, and counts from nothing again", async () => {
+      const [key, never] = [newKey(), newKey()];
+      await stores.one.take(key, 5, 5, 60_000);
+      expect(await stores.other.forget([key, never])).toBe(1);
+      expect(await stores.one.read([key, never])).toEqual([0, 0]);
+      expect(await stores.one.forget([key])).toBe(0);
+      expect(await stores.one.take(key, 2, 5, 60_000)).toEqual({ kind: "TAKEN", used: 2 });
+    });
+
     it("gives back what was taken", async () => {
       const key = newKey();
       await stores.one.take(key, 5, 5, 60_000);

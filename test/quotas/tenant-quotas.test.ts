@@ -18,6 +18,7 @@ const brokenStore: CounterStore = {
   take: () => Promise.reject(new CounterStoreFailed("down")),
   giveBack: () => Promise.reject(new CounterStoreFailed("down")),
   read: () => Promise.reject(new CounterStoreFailed("down")),
+  forget: () => Promise.reject(new CounterStoreFailed("down")),
   close: async () => {},
 };
 
@@ -46,6 +47,18 @@ describe("requests a minute", () => {
     expect(isRefusal(await quotas.admitRequests(contextOf({ policy, user: "ada" }), 1))).toBe(false);
     expect(isRefusal(await quotas.admitRequests(contextOf({ policy, user: "bob" }), 1))).toBe(true);
     expect(isRefusal(await quotas.admitRequests(contextOf({ policy, tenant: "globex" }), 1))).toBe(false);
+  });
+
+  it("forgets a tenant's counters and no other's, and says how many there were", async () => {
+    const quotas = open();
+    const [acme, globex] = [contextOf({ policy: { requestsPerMinute: 2 } }), contextOf({ policy: { requestsPerMinute: 2 }, tenant: "globex" })];
+    await quotas.admitRequests(acme, 2);
+    await quotas.admitRequests(globex, 2);
+    expect(await quotas.forget(acme.tenantId)).toBe(1);
+    expect(await quotas.forget(acme.tenantId)).toBe(0);
+    expect(await quotas.admitRequests(acme, 2)).toMatchObject({ kind: "ADMITTED", remaining: 0 });
+    expect(isRefusal(await quotas.admitRequests(globex, 1))).toBe(true);
+    await expect(open(brokenStore).forget(acme.tenantId)).rejects.toMatchObject({ code: "SERVICE_UNAVAILABLE" });
   });
 
   it("goes on by a local share while the shared store is down", async () => {

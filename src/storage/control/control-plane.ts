@@ -8,14 +8,20 @@ import type { TenantDirectory } from "../../tenancy/tenant-directory.js";
 import type { TenantRecord, Home } from "../../tenancy/tenant-record.js";
 import type { TenantContext } from "../../tenancy/tenant-context.js";
 import type { HomeKind, Tier } from "../../tenancy/tier-policy.js";
+import type { ErasureStore, TenantTraces } from "./erasure-rows.js";
 
 export interface DirectoryStore extends TenantDirectory {
   /** Throws `CONFLICT` when the id is taken. Starts `ACTIVE`, at home in the pool, epoch 1. */
   create(tenant: { id: TenantId; name: string; tier: Tier; placementOverride?: HomeKind }): Promise<TenantRecord>;
   page(request: PageRequest, filter: { tiers?: readonly Tier[]; states?: readonly string[] }): Promise<Page<TenantRecord>>;
   /** Compare-and-set on `version`. Throws `CONFLICT` when someone else changed the record meanwhile, `NOT_FOUND` when it is gone. */
-  update(record: TenantRecord, change: Partial<Pick<TenantRecord, "name" | "tier" | "state" | "placement">>): Promise<TenantRecord>;
+  update(record: TenantRecord, change: DirectoryChange): Promise<TenantRecord>;
 }
+
+export type DirectoryChange = Partial<Pick<TenantRecord, "name" | "tier" | "state" | "placement">> & {
+  /** Null: the tier decides again. */
+  readonly override?: { readonly home: HomeKind; readonly endsWithTier: boolean } | null;
+};
 
 /** Steps of a placement move in order, then its ends; see `provisioning/README.md`. */
 export type MovePhase = "PREPARING" | "COPYING" | "FOLLOWING" | "VERIFYING" | "SWITCHING" | "OBSERVING" | "RETIRING" | "CANCELLING" | MoveEnd;
@@ -62,7 +68,10 @@ export interface PlacementMoveRow {
 }
 
 export type MoveRequest = "CANCEL" | "REVERT" | "RETIRE";
-export type MoveChange = Partial<Pick<PlacementMoveRow, "phase" | "copied" | "total" | "watermarks" | "copiedTo" | "reverting" | "targetEpoch" | "pauseMs" | "failure" | "copyStartedAt" | "switchedAt" | "finishedAt">>;
+export type MoveChange = Partial<Pick<PlacementMoveRow, "phase" | "copied" | "total" | "watermarks" | "copiedTo" | "reverting" | "targetEpoch" | "pauseMs" | "failure" | "copyStartedAt" | "switchedAt" | "finishedAt">> & {
+  /** The switch is being made: from here on no cancellation is taken. A change of phase takes it back. */
+  readonly switching?: boolean;
+};
 
 export interface MoveStore {
   /** Throws `CONFLICT` while another move of the tenant is unfinished (a unique partial index, not a check). */
@@ -73,8 +82,8 @@ export interface MoveStore {
   lease(owner: string, forMs: number, id?: MoveId): Promise<PlacementMoveRow | undefined>;
   /** Extends the lease and records progress. Throws `CONFLICT` when the lease was lost: the caller must stop at once. */
   record(id: MoveId, owner: string, change: MoveChange, leaseForMs: number): Promise<PlacementMoveRow>;
-  /** As `record`, but only while no cancellation was asked for: from here on none is taken any more. Undefined when one was. */
-  commitToSwitch(id: MoveId, owner: string, leaseForMs: number): Promise<PlacementMoveRow | undefined>;
+  /** As `record`, but only while `request` was not made. Undefined when it was. */
+  recordUnless(id: MoveId, owner: string, request: MoveRequest, change: MoveChange, leaseForMs: number): Promise<PlacementMoveRow | undefined>;
   release(id: MoveId, owner: string): Promise<void>;
   /** Tells whoever drives the move. Repeating it changes nothing. Throws `NOT_FOUND`, or `CONFLICT` when it comes too early or too late. */
   request(id: MoveId, request: MoveRequest): Promise<PlacementMoveRow>;
@@ -154,6 +163,9 @@ export interface ControlPlane {
   readonly moves: MoveStore;
   readonly markers: MarkerStore;
   readonly vault: KeyVault;
+  readonly erasures: ErasureStore;
+  /** What the control plane itself keeps about a tenant, for its erasure. */
+  readonly traces: TenantTraces;
   ledgerOf(context: TenantContext): TenantLedger;
   readonly limiterStore: LimiterStore;
   /** Resolves when the deployment answers within `timeoutMs`; rejects with `SERVICE_UNAVAILABLE`. */

@@ -4,7 +4,7 @@ import type { TenantId } from "../../kernel/ids.js";
 import type { Page, PageRequest } from "../../kernel/page.js";
 import type { Placement, TenantRecord, TenantState } from "../../tenancy/tenant-record.js";
 import type { HomeKind, Tier } from "../../tenancy/tier-policy.js";
-import type { DirectoryStore } from "./control-plane.js";
+import type { DirectoryChange, DirectoryStore } from "./control-plane.js";
 import { duplicateKey } from "./duplicate-key.js";
 import { idCursor, idFromCursor } from "./id-cursor.js";
 
@@ -15,6 +15,7 @@ export interface TenantDocument {
   state: TenantState;
   placement: Placement;
   placement_override?: HomeKind;
+  override_ends_with_tier?: boolean;
   created_at: Date;
   version: number;
 }
@@ -54,7 +55,7 @@ export class MongoDirectoryStore implements DirectoryStore {
     const query: Filter<TenantDocument> = {
       ...(request.after === undefined ? {} : { _id: { $gt: idFromCursor(request.after) } }),
       ...(filter.tiers === undefined ? {} : { tier: { $in: [...filter.tiers] } }),
-      ...(filter.states === undefined ? {} : { state: { $in: filter.states.filter((state): state is TenantState => state === "ACTIVE" || state === "SUSPENDED") } }),
+      ...(filter.states === undefined ? {} : { state: { $in: filter.states.filter(isState) } }),
     };
     const rows = await this.tenants.find(query, { maxTimeMS: 5_000 }).sort({ _id: 1 }).limit(request.first + 1).toArray();
     return {
@@ -63,16 +64,26 @@ export class MongoDirectoryStore implements DirectoryStore {
     };
   }
 
-  async update(record: TenantRecord, change: Partial<Pick<TenantRecord, "name" | "tier" | "state" | "placement">>): Promise<TenantRecord> {
+  async update(record: TenantRecord, { override, ...change }: DirectoryChange): Promise<TenantRecord> {
     const updated = await this.tenants.findOneAndUpdate(
       { _id: record.id, version: record.version },
-      { $set: change, $inc: { version: 1 } },
+      {
+        $set: { ...change, ...(override ? { placement_override: override.home, override_ends_with_tier: override.endsWithTier } : {}) },
+        ...(override === null ? { $unset: { placement_override: "", override_ends_with_tier: "" } } : {}),
+        $inc: { version: 1 },
+      },
       { returnDocument: "after", writeConcern: { w: "majority" } },
     );
     if (updated !== null) return toRecord(updated);
     if ((await this.tenants.findOne({ _id: record.id })) === null) throw notFound("Tenant");
     throw conflict(`The tenant ${record.id} was changed by someone else meanwhile`);
   }
+}
+
+const states: ReadonlySet<string> = new Set<TenantState>(["ACTIVE", "SUSPENDED", "ERASING", "ERASED"]);
+
+function isState(state: string): state is TenantState {
+  return states.has(state);
 }
 
 function toRecord(row: TenantDocument): TenantRecord {
@@ -83,6 +94,7 @@ function toRecord(row: TenantDocument): TenantRecord {
     state: row.state,
     placement: row.placement,
     ...(row.placement_override === undefined ? {} : { placementOverride: row.placement_override }),
+    ...(row.override_ends_with_tier === true ? { overrideEndsWithTier: true } : {}),
     createdAt: row.created_at,
     version: row.version,
   };

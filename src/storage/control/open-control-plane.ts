@@ -3,10 +3,12 @@ import { serviceUnavailable } from "../../kernel/errors.js";
 import { translatingMethods } from "../driver-errors.js";
 import type { ControlPlane } from "./control-plane.js";
 import { MongoDirectoryStore, type TenantDocument } from "./directory-store.js";
+import { MongoErasureStore, type ErasureDocument } from "./erasure-store.js";
 import { LedgerWriter } from "./ledger-writer.js";
 import { MongoMarkerStore, type MarkerDocument } from "./marker-store.js";
 import { MongoMoveStore, type MoveDocument } from "./move-store.js";
 import { MongoTenantLedger, type UsageDocument } from "./tenant-ledger.js";
+import { MongoTenantTraces } from "./tenant-traces.js";
 
 /** Opens the control plane on a database whose collections are declared already. */
 export function openControlPlane(client: MongoClient, db: Db): ControlPlane {
@@ -16,6 +18,8 @@ export function openControlPlane(client: MongoClient, db: Db): ControlPlane {
     directory: translatingMethods(new MongoDirectoryStore(db.collection<TenantDocument>("tenants"))),
     moves: translatingMethods(new MongoMoveStore(db.collection<MoveDocument>("placement_moves"))),
     markers: translatingMethods(new MongoMarkerStore(db.collection<MarkerDocument>("markers"))),
+    erasures: translatingMethods(new MongoErasureStore(db.collection<ErasureDocument>("erasures"))),
+    traces: translatingMethods(new MongoTenantTraces(db.collection("placement_moves"), db.collection("usage"))),
     ledgerOf: (context) => translatingMethods(new MongoTenantLedger(context.tenantId, usage, writer)),
     limiterStore: { client, database: db.databaseName },
     ping: async (timeoutMs) => {
