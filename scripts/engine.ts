@@ -1,18 +1,20 @@
 /*
- * `npm run engine`: the embedded engine alone on a TCP port of this machine, for several servers that share it.
+ * `npm run engine`: the embedded engine alone on a TCP port, for several servers that share it.
+ * ENGINE_ROOT_USER and ENGINE_ROOT_PASSWORD make it ask every client who it is; only then may others than this machine reach it.
  * Before it: a shell; after it: src/embedded/start-engine.ts.
  */
 import { parseArgs } from "node:util";
-import { startEngine, type RunningEngine } from "../src/embedded/start-engine.js";
+import { startEngine, type RunningEngine, type StartEngineOptions } from "../src/embedded/start-engine.js";
 
 const PORT_DEFAULT = 27_018;
-/** The engine authenticates nobody, so it is reachable from this machine alone. */
+/** Without users the engine authenticates nobody, so it is reachable from this machine alone. */
 const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
 
 interface EngineArguments {
   dir: string;
   host: string;
   port: number;
+  users: StartEngineOptions["users"];
 }
 
 function readArguments(): EngineArguments {
@@ -21,8 +23,20 @@ function readArguments(): EngineArguments {
   });
   const port = Number(values.port);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) fail(`Got --port ${values.port}, expected a whole number from 0 to 65535`);
-  if (!LOOPBACK.has(values.host)) fail(`Got --host ${values.host}, expected a loopback address: the engine authenticates nobody`);
-  return { dir: values.dir, host: values.host, port };
+  const users = readUsers();
+  if (!users && !LOOPBACK.has(values.host)) {
+    fail(`Got --host ${values.host}, expected a loopback address: without ENGINE_ROOT_USER and ENGINE_ROOT_PASSWORD the engine authenticates nobody`);
+  }
+  return { dir: values.dir, host: values.host, port, users };
+}
+
+/** From the environment: arguments can be read by every user of the machine. */
+function readUsers(): StartEngineOptions["users"] {
+  const { ENGINE_ROOT_USER: user, ENGINE_ROOT_PASSWORD: password } = process.env;
+  if (!user && !password) return undefined;
+  // One alone is a mistake, and running open because of it would be the worst answer.
+  if (!user || !password) return fail(`Got ${user ? "ENGINE_ROOT_USER" : "ENGINE_ROOT_PASSWORD"} alone, expected both or neither`);
+  return { root: { user, password } };
 }
 
 function fail(message: string): never {
@@ -34,9 +48,9 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-async function start({ dir, host, port }: EngineArguments): Promise<RunningEngine> {
+async function start({ dir, host, port, users }: EngineArguments): Promise<RunningEngine> {
   try {
-    return await startEngine({ dir, listen: { host, port }, onEvent: ({ level, message }) => process.stderr.write(`${level}: ${message}\n`) });
+    return await startEngine({ dir, listen: { host, port }, ...(users ? { users } : {}), onEvent: ({ level, message }) => process.stderr.write(`${level}: ${message}\n`) });
   } catch (error) {
     return fail(`The engine cannot start: ${messageOf(error)}`);
   }

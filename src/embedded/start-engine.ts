@@ -4,7 +4,10 @@
  */
 import { rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
-import { errorReply, executeCommand } from "./commands/execute-command.js";
+import { Client } from "./auth/client.js";
+import type { GivenRoot } from "./auth/given-root.js";
+import { UserDirectory } from "./auth/user-directory.js";
+import { errorReply, executeCommand, type Server as CommandServer } from "./commands/execute-command.js";
 import { lockDirectory } from "./engine/directory-lock.js";
 import { Engine, type EngineEvent } from "./engine/engine.js";
 import { Connection } from "./wire/connection.js";
@@ -17,11 +20,15 @@ export interface StartEngineOptions {
   durable?: boolean;
   /** Test switch: milliseconds until a search index is queryable and sees a new document. Default 0. */
   searchIndexDelayMs?: number;
+  /** Test switch: milliseconds a transaction may live. Default MongoDB's 60 s. */
+  transactionLifetimeMs?: number;
+  /** Makes every command ask who calls. The root user is in no file; without this option users exist, but bind nobody. */
+  users?: { root: GivenRoot };
   onEvent?: (event: EngineEvent) => void;
 }
 
 export interface RunningEngine {
-  /** A complete connection string for the official driver. */
+  /** A connection string for the official driver; where users are enforced, a user and a password are to be added. */
   uri: string;
   /** Answers commands that run, then closes connections and files. */
   close(): Promise<void>;
@@ -34,15 +41,18 @@ export async function startEngine(options: StartEngineOptions): Promise<RunningE
     dir: options.dir,
     durable: options.durable ?? true,
     searchIndexDelayMs: options.searchIndexDelayMs ?? 0,
+    ...(options.transactionLifetimeMs === undefined ? {} : { transactionLifetimeMs: options.transactionLifetimeMs }),
     onEvent: options.onEvent ?? (() => undefined),
   });
   const connections = new Set<Connection>();
-  const server = createServer((socket) => {
-    const connection = accept(engine, socket);
-    connections.add(connection);
-    socket.on("close", () => connections.delete(connection));
-  });
+  let server: Server;
   try {
+    const commands = { engine, users: new UserDirectory(engine, options.users?.root) };
+    server = createServer((socket) => {
+      const connection = accept(commands, socket);
+      connections.add(connection);
+      socket.on("close", () => connections.delete(connection));
+    });
     engine.address = await listen(server, options.listen);
   } catch (error) {
     await engine.close();
@@ -61,12 +71,13 @@ export async function startEngine(options: StartEngineOptions): Promise<RunningE
 
 let lastConnectionId = 0;
 
-function accept(engine: Engine, socket: import("node:net").Socket): Connection {
+function accept(commands: CommandServer, socket: import("node:net").Socket): Connection {
   lastConnectionId += 1;
-  return new Connection(socket, lastConnectionId, {
-    execute: (request, connectionId) => executeCommand(engine, request, connectionId),
+  const client = new Client(lastConnectionId);
+  return new Connection(socket, {
+    execute: (request) => executeCommand(commands, request, client),
     errorReply,
-    onMalformed: (message) => engine.event("warn", `A client was disconnected: ${message}`),
+    onMalformed: (message) => commands.engine.event("warn", `A client was disconnected: ${message}`),
   });
 }
 

@@ -29,7 +29,7 @@ export async function firstBatch(
   const batch = await takeBatch(iterator, undefined, options.batchSize, context.breath);
   let id = Long.ZERO;
   if (!batch.done && !options.singleBatch) {
-    id = context.engine.cursors.add({ namespace, documents: iterator, held: batch.held, batchSize: undefined, owner: context.transaction }).id;
+    id = context.engine.cursors.add({ namespace, documents: iterator, held: batch.held, batchSize: undefined, owner: context.transaction, user: context.owner }).id;
   } else iterator.return?.();
   return encodeCursorReply({ id, namespace, batchName: "firstBatch", documents: batch.documents });
 }

@@ -2,6 +2,9 @@
  * What a command is and what it is given. One file each; registry.ts lists them, execute-command.ts runs them.
  */
 import type { Long } from "bson";
+import type { Client } from "../auth/client.js";
+import type { KnownUser } from "../auth/known-user.js";
+import type { UserDirectory } from "../auth/user-directory.js";
 import { EngineError } from "../engine-error.js";
 import { encode, decode, type Doc } from "../semantics/bson-codec.js";
 import type { Breath } from "../engine/breathe.js";
@@ -10,7 +13,7 @@ import type { Engine } from "../engine/engine.js";
 import { typeMismatch } from "../engine/errors.js";
 import type { Session } from "../engine/session-registry.js";
 import type { Transaction } from "../engine/transaction.js";
-import { isDoc } from "../engine/values.js";
+import { isDoc, lsidBytes } from "../engine/values.js";
 import { WorkUnit, type StoredDocument } from "../engine/work-unit.js";
 
 export interface Command {
@@ -29,7 +32,14 @@ export interface CommandContext {
   readonly databaseName: string;
   readonly body: Doc;
   readonly sequences: ReadonlyMap<string, Buffer[]>;
-  readonly connectionId: number;
+  readonly users: UserDirectory;
+  readonly client: Client;
+  /** Whom the connection has proved to be, also when nothing is enforced. */
+  readonly caller: KnownUser | undefined;
+  /** The same as a word, when users are enforced: whose cursors are. */
+  readonly owner: string | undefined;
+  /** Follows a session's id: empty, or whose it is when users are enforced. */
+  readonly sessionSuffix: Buffer;
   readonly breath: Breath;
   readonly session: Session | undefined;
   readonly transaction: Transaction | undefined;
@@ -49,6 +59,11 @@ export function collectionName(context: CommandContext, field: string): string {
 
 export function namespaceOf(context: CommandContext, collection: string): string {
   return `${context.databaseName}.${collection}`;
+}
+
+/** MongoDB's sessions are keyed by id and user: a session of another user's id is another session. */
+export function sessionId(suffix: Buffer, lsid: unknown): Buffer {
+  return Buffer.concat([lsidBytes(lsid), suffix]);
 }
 
 /** What a read sees: the transaction's snapshot, or the latest committed state; undefined when there is no such database. */

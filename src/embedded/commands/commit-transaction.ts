@@ -27,7 +27,7 @@ async function commit({ engine }: CommandContext, transaction: NonNullable<NonNu
   engine.cursors.removeOwnedBy(transaction);
   if (transaction.isExpired) {
     transaction.abort();
-    throw noSuchTransaction(transaction.number, "it lived longer than 60 seconds");
+    throw noSuchTransaction(transaction.number, `it lived longer than ${transaction.lifetimeMs} ms`);
   }
   await transaction.commit();
 }

@@ -1,12 +1,12 @@
-import { docArray, lsidBytes } from "../engine/values.js";
-import type { Command } from "./command.js";
+import { docArray } from "../engine/values.js";
+import { sessionId, type Command } from "./command.js";
 
 export const endSessions: Command = {
   name: "endSessions",
   fields: [],
   served: "gives up the sessions' open transactions",
-  run: async ({ body, engine }) => {
-    for (const lsid of docArray(body, "endSessions")) await engine.sessions.end(lsidBytes(lsid));
+  run: async (context) => {
+    for (const lsid of docArray(context.body, "endSessions")) await context.engine.sessions.end(sessionId(context.sessionSuffix, lsid));
     return { ok: 1 };
   },
 };
@@ -15,8 +15,8 @@ export const refreshSessions: Command = {
   name: "refreshSessions",
   fields: [],
   served: "keeps idle sessions",
-  run: ({ body, engine }) => {
-    for (const lsid of docArray(body, "refreshSessions")) engine.sessions.get(lsidBytes(lsid));
+  run: (context) => {
+    for (const lsid of docArray(context.body, "refreshSessions")) context.engine.sessions.get(sessionId(context.sessionSuffix, lsid));
     return { ok: 1 };
   },
 };

@@ -3,16 +3,21 @@
  * Before it: wire/connection.ts; after it: the command's own file.
  */
 import { Long } from "bson";
+import { authorize } from "../auth/authorize.js";
+import type { Client } from "../auth/client.js";
+import type { KnownUser } from "../auth/known-user.js";
+import type { UserDirectory } from "../auth/user-directory.js";
+import { sessionDigest, userKey } from "../auth/user-name.js";
 import { EngineError } from "../engine-error.js";
 import { Breath } from "../engine/breathe.js";
 import type { Engine } from "../engine/engine.js";
 import { badValue, typeMismatch } from "../engine/errors.js";
 import type { Session } from "../engine/session-registry.js";
 import type { Transaction } from "../engine/transaction.js";
-import { asNumber, isDoc, isNumber, lsidBytes, nonNegativeInteger } from "../engine/values.js";
+import { asNumber, isDoc, isNumber, nonNegativeInteger } from "../engine/values.js";
 import type { Doc } from "../semantics/bson-codec.js";
 import type { Request } from "../wire/message.js";
-import type { Command, CommandContext } from "./command.js";
+import { sessionId, type Command, type CommandContext } from "./command.js";
 import { refuseReadConcern } from "./read-concern.js";
 import { findCommand } from "./registry.js";
 
@@ -21,13 +26,21 @@ const GENERIC_FIELDS = new Set([
   "$clusterTime", "$readPreference", "apiVersion", "apiStrict", "apiDeprecationErrors", "$audit", "$client", "$configServerState",
 ]);
 
-export async function executeCommand(engine: Engine, request: Request, connectionId: number): Promise<Doc | Buffer> {
+export interface Server {
+  readonly engine: Engine;
+  readonly users: UserDirectory;
+}
+
+export async function executeCommand(server: Server, request: Request, client: Client): Promise<Doc | Buffer> {
+  const { engine, users } = server;
   try {
     const name = Object.keys(request.body)[0] ?? "";
     const command = findCommand(name);
     if (!command) throw new EngineError(59, "CommandNotFound", `no such command: '${name}'`);
+    // First of all: a stranger makes no session and learns nothing from how a command is refused.
+    const caller = authorize(users, client, { name: command.name, key: name, body: request.body });
     refuseUnknownFields(command, request.body);
-    return withWriteConcernError(await runInSession(engine, command, request, connectionId), request.body);
+    return withWriteConcernError(await runInSession({ server, client, caller, request }, command), request.body);
   } catch (error) {
     if (!(error instanceof EngineError)) engine.event("error", `A command failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     return errorReply(error);
@@ -50,12 +63,24 @@ function refuseUnknownFields(command: Command, body: Doc): void {
   }
 }
 
-async function runInSession(engine: Engine, command: Command, request: Request, connectionId: number): Promise<Doc | Buffer> {
-  const { body } = request;
-  const session = body["lsid"] === undefined ? undefined : engine.sessions.get(lsidBytes(body["lsid"]));
+interface Call {
+  readonly server: Server;
+  readonly client: Client;
+  readonly caller: KnownUser | undefined;
+  readonly request: Request;
+}
+
+async function runInSession(call: Call, command: Command): Promise<Doc | Buffer> {
+  const { engine, users } = call.server;
+  const { body } = call.request;
+  const owner = users.enforced ? call.caller?.name : undefined;
+  const sessionSuffix = owner ? sessionDigest(owner) : Buffer.alloc(0);
+  // A stranger gets no session: nothing he may call needs one, and each would be kept for half an hour.
+  const hasSession = body["lsid"] !== undefined && (owner !== undefined || !users.enforced);
+  const session = hasSession ? engine.sessions.get(sessionId(sessionSuffix, body["lsid"])) : undefined;
   const txnNumber = body["txnNumber"] === undefined ? undefined : toLong(body["txnNumber"]);
   const run = (transaction?: Transaction): Promise<Doc | Buffer> => {
-    const context = contextOf(engine, request, connectionId, session, transaction, txnNumber);
+    const context = { ...contextOf(call), owner: owner && userKey(owner), sessionSuffix, session, transaction, txnNumber };
     return Promise.resolve().then(() => command.run(context));
   };
   refuseReadConcern(command, body);
@@ -79,7 +104,7 @@ async function runInTransaction(
     if (!command.inTransaction) {
       throw new EngineError(263, "OperationNotSupportedInTransaction", `Cannot run '${command.name}' in a multi-document transaction.`);
     }
-    if (transaction.isExpired) throw new EngineError(251, "NoSuchTransaction", "The transaction lived longer than 60 seconds and was aborted", ["TransientTransactionError"]);
+    if (transaction.isExpired) throw new EngineError(251, "NoSuchTransaction", `The transaction lived longer than ${transaction.lifetimeMs} ms and was aborted`, ["TransientTransactionError"]);
     return await runStatement(transaction, run);
   } catch (error) {
     // As on a server, any failed statement ends the transaction.
@@ -103,19 +128,14 @@ async function runStatement(transaction: Transaction, run: (transaction: Transac
   }
 }
 
-function contextOf(
-  engine: Engine,
-  { body, sequences }: Request,
-  connectionId: number,
-  session: Session | undefined,
-  transaction: Transaction | undefined,
-  txnNumber: Long | undefined,
-): CommandContext {
+type CallContext = Omit<CommandContext, "owner" | "sessionSuffix" | "session" | "transaction" | "txnNumber">;
+
+function contextOf({ server, client, caller, request: { body, sequences } }: Call): CallContext {
   const databaseName = body["$db"];
   if (typeof databaseName !== "string") throw typeMismatch("$db", databaseName, "string");
   const maxTimeMs = nonNegativeInteger(body, "maxTimeMS") ?? 0;
   const breath = new Breath(maxTimeMs > 0 ? Date.now() + maxTimeMs : undefined);
-  return { engine, databaseName, body, sequences, connectionId, breath, session, transaction, txnNumber };
+  return { ...server, client, caller, databaseName, body, sequences, breath };
 }
 
 /** As on a server, a write that asks for more nodes than there are is made, and then says that they are missing. */

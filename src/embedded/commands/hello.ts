@@ -1,3 +1,4 @@
+import { startSpeculatively, supportedMechanisms } from "../auth/sasl.js";
 import { SESSION_IDLE_MINUTES_MAX } from "../engine/session-registry.js";
 import { MESSAGE_BYTES_MAX } from "../wire/message.js";
 import { DOCUMENT_BYTES_MAX } from "../engine/document-writer.js";
@@ -14,6 +15,7 @@ const FIELDS = ["client", "compression", "helloOk", "saslSupportedMechs", "specu
 
 /** A primary of a one-node replica set, since drivers allow sessions and transactions on nothing less. */
 function answer(context: CommandContext): Doc {
+  const { users, client, body } = context;
   const address = context.engine.address;
   return {
     helloOk: true,
@@ -31,15 +33,17 @@ function answer(context: CommandContext): Doc {
     maxWriteBatchSize: WRITE_BATCH_MAX,
     localTime: new Date(),
     logicalSessionTimeoutMinutes: SESSION_IDLE_MINUTES_MAX,
-    connectionId: context.connectionId,
+    connectionId: context.client.id,
     minWireVersion: WIRE_VERSION_MIN,
     maxWireVersion: WIRE_VERSION_MAX,
     readOnly: false,
+    ...supportedMechanisms(body["saslSupportedMechs"]),
+    ...startSpeculatively(users, client, body["speculativeAuthenticate"]),
     ok: 1,
   };
 }
 
-const served = "one-node replica-set primary of wire version 25; no compression, no authentication, no streaming monitor";
+const served = "one-node replica-set primary of wire version 25; saslSupportedMechs, speculativeAuthenticate; no compression, no streaming monitor";
 
 export const hello: Command = { name: "hello", fields: FIELDS, served, run: answer };
 export const isMaster: Command = { name: "isMaster", fields: FIELDS, served: "as hello", run: answer };

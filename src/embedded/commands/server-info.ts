@@ -30,13 +30,6 @@ function buildInfoReply() {
 export const buildInfo: Command = { name: "buildInfo", fields: [], served: "version 8.0.0, module 'embedded'", run: buildInfoReply };
 export const buildinfo: Command = { name: "buildinfo", fields: [], served: "as buildInfo", run: buildInfoReply };
 
-export const connectionStatus: Command = {
-  name: "connectionStatus",
-  fields: ["showPrivileges"],
-  served: "nobody is authenticated: the socket's owner is trusted",
-  run: () => ({ authInfo: { authenticatedUsers: [], authenticatedUserRoles: [] }, ok: 1 }),
-};
-
 export const getParameter: Command = {
   name: "getParameter",
   fields: ["featureCompatibilityVersion", "allParameters"],

@@ -19,6 +19,8 @@ export interface Cursor {
   readonly batchSize: number | undefined;
   /** Cursors of a transaction end with it. */
   readonly owner: object | undefined;
+  /** Whose it is, when users are enforced. */
+  readonly user: string | undefined;
   lastUsedMs: number;
 }
 
@@ -31,8 +33,9 @@ export class CursorRegistry {
     return added;
   }
 
-  /** Throws EngineError 43 CursorNotFound. */
-  require(id: Long, namespace: string, owner: object | undefined): Cursor {
+  /** Throws EngineError 43 CursorNotFound, and 13 Unauthorized for another user's. */
+  require(id: Long, namespace: string, owner: object | undefined, user: string | undefined): Cursor {
+    this.refuseOthers(id, user);
     const cursor = this.#cursors.get(id.toString());
     if (!cursor || cursor.owner !== owner) throw new EngineError(43, "CursorNotFound", `cursor id ${id.toString()} not found`);
     if (cursor.namespace !== namespace) {
@@ -40,6 +43,16 @@ export class CursorRegistry {
     }
     cursor.lastUsedMs = Date.now();
     return cursor;
+  }
+
+  /** A cursor holds what its user may read, so nobody else continues or ends it. Throws EngineError 13. */
+  refuseOthers(id: Long, user: string | undefined): void {
+    const cursor = this.#cursors.get(id.toString());
+    if (cursor && cursor.user !== user) throw new EngineError(13, "Unauthorized", `cursor id ${id.toString()} was not created by the authenticated user`);
+  }
+
+  removeOfUser(user: string): void {
+    for (const cursor of this.#cursors.values()) if (cursor.user === user) this.remove(cursor.id);
   }
 
   remove(id: Long, namespace?: string): boolean {

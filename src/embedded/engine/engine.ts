@@ -25,16 +25,20 @@ export interface EngineOptions {
   durable: boolean;
   /** Test switch: how late search indexes become queryable and see new documents. */
   searchIndexDelayMs: number;
+  /** Test switch: a transaction that lives longer is aborted. Default MongoDB's 60 s. */
+  transactionLifetimeMs?: number;
   onEvent(event: EngineEvent): void;
 }
 
+/** MongoDB's own `transactionLifetimeLimitSeconds`; an older snapshot would pin pages of the file. */
+const TRANSACTION_LIFETIME_MS = 60_000;
 const EXTENSION = ".mdb";
 /** MongoDB's limit of a database name, in bytes. */
 const NAME_BYTES_MAX = 63;
 
 export class Engine {
   readonly cursors = new CursorRegistry();
-  readonly sessions = new SessionRegistry();
+  readonly sessions: SessionRegistry;
   readonly searchIndexes: SearchIndexes;
   /** Where clients reach it, as hello tells. */
   address = "";
@@ -44,6 +48,7 @@ export class Engine {
   readonly #sweeper: Sweeper;
 
   constructor(readonly options: EngineOptions) {
+    this.sessions = new SessionRegistry(options.transactionLifetimeMs ?? TRANSACTION_LIFETIME_MS);
     this.searchIndexes = new SearchIndexes(options.searchIndexDelayMs, (error) => this.event("error", `Writing a search index failed: ${String(error)}`));
     this.#sweeper = new Sweeper(this);
   }

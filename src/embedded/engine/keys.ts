@@ -11,6 +11,7 @@ const INDEX = 3;
 const SESSION = 4;
 const VECTOR = 5;
 const META = 6;
+const USER = 7;
 
 /** LMDB refuses keys over 1,978 bytes: 5 of prefix + 1,100 + 32 of tuple + 700 + 32 of `_id` stay below. */
 export const TUPLE_BYTES_MAX = 1_100;
@@ -78,6 +79,15 @@ export function metaKey(name: string): Buffer {
   return Buffer.concat([Buffer.from([META]), Buffer.from(name, "utf8")]);
 }
 
+/** In the admin database's file alone. */
+export function storedUserKey(user: string): Buffer {
+  return Buffer.concat([Buffer.from([USER]), Buffer.from(user, "utf8")]);
+}
+
+export function storedUserRange(): { start: Buffer; end: Buffer } {
+  return { start: Buffer.from([USER]), end: Buffer.from([USER + 1]) };
+}
+
 /** The least key above every key that starts with `prefix`. */
 export function successor(prefix: Uint8Array): Buffer {
   const bytes = Buffer.from(prefix);
@@ -88,7 +98,7 @@ export function successor(prefix: Uint8Array): Buffer {
       return bytes.subarray(0, at + 1);
     }
   }
-  // Unreachable for our keys: the first byte names a space and is at most 6.
+  // Unreachable for our keys: the first byte names a space and is at most 7.
   return Buffer.concat([bytes, Buffer.from([0xff])]);
 }
 

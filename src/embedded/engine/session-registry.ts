@@ -18,7 +18,10 @@ export class Session {
   #tail: Promise<unknown> = Promise.resolve();
   #pending = 0;
 
-  constructor(readonly lsid: Buffer) {}
+  constructor(
+    readonly lsid: Buffer,
+    readonly transactionLifetimeMs: number,
+  ) {}
 
   get isBusy(): boolean {
     return this.#pending > 0;
@@ -45,7 +48,7 @@ export class Session {
       throw new EngineError(50911, "Location50911", `Cannot start a transaction at given transaction number ${number.toString()} a transaction with the same number is in state ${current.state}`);
     }
     current?.abort();
-    this.transaction = new Transaction(this.lsid, number);
+    this.transaction = new Transaction(this.lsid, number, this.transactionLifetimeMs);
     return this.transaction;
   }
 
@@ -64,10 +67,12 @@ export class Session {
 export class SessionRegistry {
   readonly #sessions = new Map<string, Session>();
 
+  constructor(readonly transactionLifetimeMs: number) {}
+
   get(lsid: Buffer): Session {
     const text = keyText(lsid);
     let session = this.#sessions.get(text);
-    if (!session) this.#sessions.set(text, (session = new Session(lsid)));
+    if (!session) this.#sessions.set(text, (session = new Session(lsid, this.transactionLifetimeMs)));
     session.lastUsedMs = Date.now();
     return session;
   }
@@ -84,6 +89,13 @@ export class SessionRegistry {
       const transaction = session.transaction;
       if (transaction?.state === "open" && transaction.isExpired) void session.inTurn(async () => transaction.abort());
       else if (!session.isBusy && nowMs - session.lastUsedMs > SESSION_IDLE_MINUTES_MAX * MINUTE_MS) this.#sessions.delete(text);
+    }
+  }
+
+  /** Of a user who is dropped. In turn, so that a statement that runs does not lose its snapshot under its feet. */
+  abortOwnedBy(digest: Buffer): void {
+    for (const session of this.#sessions.values()) {
+      if (session.lsid.subarray(-digest.length).equals(digest)) void session.inTurn(async () => session.transaction?.abort());
     }
   }
 

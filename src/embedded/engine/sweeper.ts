@@ -31,7 +31,7 @@ export class Sweeper {
 
   constructor(engine: Engine) {
     this.#engine = engine;
-    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#timer = setInterval(() => this.#tick(), Math.min(TICK_MS, engine.sessions.transactionLifetimeMs));
     this.#timer.unref();
   }
 

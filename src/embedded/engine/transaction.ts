@@ -8,8 +8,6 @@ import type { Database } from "./database.js";
 import { HOLDING_WAIT_MS_MAX, WorkUnit } from "./work-unit.js";
 import { notServed } from "./errors.js";
 
-/** MongoDB's own `transactionLifetimeLimitSeconds`; an older snapshot would pin pages of the file. */
-export const TRANSACTION_MS_MAX = 60_000;
 /** The first statement holds nothing that others wait for, so it may queue for a hot document. */
 const FIRST_STATEMENT_WAIT_MS_MAX = 5_000;
 
@@ -23,6 +21,7 @@ export class Transaction {
   constructor(
     readonly lsid: Buffer,
     readonly number: Long,
+    readonly lifetimeMs: number,
   ) {}
 
   get database(): Database | undefined {
@@ -30,7 +29,7 @@ export class Transaction {
   }
 
   get isExpired(): boolean {
-    return Date.now() - this.#startedMs > TRANSACTION_MS_MAX;
+    return Date.now() - this.#startedMs > this.lifetimeMs;
   }
 
   /** The work of this transaction in `database`. Refuses a second database by name. */

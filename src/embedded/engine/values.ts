@@ -6,6 +6,8 @@ import { Binary, Decimal128, Double, Int32, Long } from "bson";
 import type { Doc } from "../semantics/bson-codec.js";
 import { badValue, typeMismatch } from "./errors.js";
 
+const UUID_BYTES = 16;
+
 export function isNumber(value: unknown): boolean {
   return (
     typeof value === "number" ||
@@ -76,6 +78,7 @@ export function docArray(body: Doc, field: string): Doc[] {
 /** The bytes of a session's id. */
 export function lsidBytes(lsid: unknown): Buffer {
   const id = isDoc(lsid) ? lsid["id"] : undefined;
-  if (!(id instanceof Binary)) throw badValue("Got a session id that is no UUID");
+  // Of no other length: behind it stands whose session it is, and an id that could hold both would be another's.
+  if (!(id instanceof Binary) || id.position !== UUID_BYTES) throw badValue("Got a session id that is no UUID");
   return Buffer.from(id.buffer.subarray(0, id.position));
 }

@@ -11,7 +11,7 @@ const CLOSE_MS_MAX = 5_000;
 
 export interface ConnectionHandler {
   /** Never throws: errors are replies. */
-  execute(request: Request, connectionId: number): Promise<Buffer | Doc>;
+  execute(request: Request): Promise<Buffer | Doc>;
   onMalformed(message: string): void;
   errorReply(error: unknown): Doc;
 }
@@ -19,16 +19,14 @@ export interface ConnectionHandler {
 export class Connection {
   readonly #socket: Socket;
   readonly #handler: ConnectionHandler;
-  readonly #id: number;
   #chunks: Buffer[] = [];
   #buffered = 0;
   #replies = 0;
   #working = false;
   #closing = false;
 
-  constructor(socket: Socket, id: number, handler: ConnectionHandler) {
+  constructor(socket: Socket, handler: ConnectionHandler) {
     this.#socket = socket;
-    this.#id = id;
     this.#handler = handler;
     socket.setNoDelay(true);
     socket.on("data", (chunk) => this.#receive(chunk));
@@ -64,7 +62,7 @@ export class Connection {
 
   async #answer(message: Buffer): Promise<void> {
     const request = parseMessage(message);
-    const reply = await this.#handler.execute(request, this.#id);
+    const reply = await this.#handler.execute(request);
     if (!request.expectsReply || this.#socket.destroyed) return;
     this.#replies += 1;
     const flowing = this.#socket.write(formatReply(request, this.#replies, reply));

@@ -111,7 +111,7 @@ describe("the engine script", () => {
   it("refuses an address that others can reach, and a port that is none", async () => {
     const open = await startChild(["--host", "0.0.0.0"]);
     expect(open.child.exitCode).toBe(1);
-    expect(open.errors.trim()).toBe("Got --host 0.0.0.0, expected a loopback address: the engine authenticates nobody");
+    expect(open.errors.trim()).toBe("Got --host 0.0.0.0, expected a loopback address: without ENGINE_ROOT_USER and ENGINE_ROOT_PASSWORD the engine authenticates nobody");
     const port = await startChild(["--port", "x"]);
     expect(port.child.exitCode).toBe(1);
     expect(port.errors.trim()).toBe("Got --port x, expected a whole number from 0 to 65535");
