@@ -15,6 +15,8 @@ export type AlarmName =
   | "tenant_tag_mismatch"
   | "operator_role_in_tenant_token"
   | "placement_move_failed"
+  | "tenant_erasure_failed"
+  | "sealed_row_refused"
   | "usage_ledger_write_failed";
 
 export type TelemetryFields = Readonly<Record<string, unknown>>;

@@ -1,0 +1,88 @@
+import { BulkheadError } from "../../kernel/errors.js";
+import { homeKey } from "../../routing/home-key.js";
+import type { ErasurePhase, RemovedPart } from "../../storage/control/erasure-rows.js";
+import { closeForGood } from "../../storage/erasing/close-for-good.js";
+import { findRows } from "../../storage/erasing/find-rows.js";
+import { removeTenant } from "../../storage/moving/remove-tenant.js";
+import type { SiloRemoval } from "../../storage/silo-provider.js";
+import type { TenantDatabase } from "../../storage/transaction.js";
+import { readHome, type Home, type SiloHome } from "../../tenancy/tenant-record.js";
+import { storeName, withRemoved, withUnreachable } from "./erase-receipt.js";
+import type { EraseRun, EraseTools } from "./erase-run.js";
+
+/**
+ * Closes the pool for good, and the silo the tenant lives in, and notes what is there. Silos of the
+ * past are not opened: opening one that was dropped would make it anew.
+ */
+export async function closeHomes(tools: EraseTools, run: EraseRun): Promise<ErasurePhase> {
+  const record = await tools.control.directory.find(run.erasure.tenantId);
+  const lived: readonly Home[] = [{ kind: "POOL" }, ...(record === undefined ? [] : [readHome(record.placement)])];
+  const left = new Map(lived.map((home) => [homeKey(home), home]));
+  for (const key of run.erasure.emptied) left.delete(key);
+  for (const home of left.values()) {
+    await unlessUnreachable(run, home, () => withDatabase(tools, home, (database) => closeHome(database, run, home)));
+  }
+  return "REMOVING";
+}
+
+async function closeHome(database: TenantDatabase, run: EraseRun, home: Home): Promise<void> {
+  const { tenantId, removed } = run.erasure;
+  await closeForGood(database, tenantId, run.token);
+  const rows = await findRows(database, tenantId);
+  await run.record({ removed: withRemoved(removed, rows.map(({ collection, count }) => ({ store: storeName(home), what: `rows of ${collection}`, count }))) });
+}
+
+/** Empties every home the tenant has ever had, so that a silo that a mover left behind goes too. */
+export async function emptyHomes(tools: EraseTools, run: EraseRun): Promise<ErasurePhase> {
+  for (const home of run.erasure.homes) {
+    const key = homeKey(home);
+    if (run.erasure.emptied.includes(key)) continue;
+    await unlessUnreachable(run, home, async () => {
+      if (home.kind === "POOL") await emptyPool(tools, run, home);
+      else await destroySilo(tools, run, home);
+      await run.record({ emptied: [...run.erasure.emptied, key] });
+    });
+  }
+  return "FORGETTING";
+}
+
+async function emptyPool(tools: EraseTools, run: EraseRun, home: Home): Promise<void> {
+  await withDatabase(tools, home, async (database) => {
+    // Claimed by this run's token: the run that closed it may have died.
+    await closeForGood(database, run.erasure.tenantId, run.token);
+    await removeTenant(database, run.erasure.tenantId, run.token);
+  });
+}
+
+async function destroySilo(tools: EraseTools, run: EraseRun, home: SiloHome): Promise<void> {
+  const { tenantId, removed } = run.erasure;
+  const removal = await tools.silos.destroy(tenantId, home);
+  tools.homes.evict(homeKey(home));
+  await run.record({ removed: withRemoved(removed, siloParts(home, removal)) });
+}
+
+export function siloParts(home: SiloHome, removal: SiloRemoval): readonly RemovedPart[] {
+  return (["database", "user", "key"] as const).filter((what) => removal[what]).map((what) => ({ store: storeName(home), what, count: 1 }));
+}
+
+/**
+ * A silo that cannot be reached goes on the receipt, and the rest of the tenant is erased all the
+ * same. The pool shares the control plane's deployment: without it there is nothing to go on with.
+ */
+async function unlessUnreachable(run: EraseRun, home: Home, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (home.kind === "POOL" || !(error instanceof BulkheadError) || error.code !== "SERVICE_UNAVAILABLE") throw error;
+    await run.record({ unreachable: withUnreachable(run.erasure.unreachable, { store: storeName(home), reason: error.message }) });
+  }
+}
+
+export async function withDatabase<T>(tools: Pick<EraseTools, "homes">, home: Home, work: (database: TenantDatabase) => Promise<T>): Promise<T> {
+  const lease = await tools.homes.lease(homeKey(home));
+  try {
+    return await work(lease.value.database);
+  } finally {
+    lease.release();
+  }
+}
