@@ -1,36 +1,39 @@
 import { BulkheadError, conflict, notFound } from "../kernel/errors.js";
 import type { TenantId } from "../kernel/ids.js";
-import type { LeasedCache } from "../kernel/leased-cache.js";
 import { homeKey } from "../routing/home-key.js";
 import type { ControlPlane, PlacementMoveRow } from "../storage/control/control-plane.js";
-import { dropHome, type TenantHome } from "../storage/home.js";
 import { claim } from "../storage/moving/mover-guard.js";
 import { removeTenant } from "../storage/moving/remove-tenant.js";
 import type { TenantDatabase } from "../storage/transaction.js";
-import type { CachedTenantDirectory } from "../tenancy/tenant-directory.js";
-import type { Home, Placement, TenantRecord } from "../tenancy/tenant-record.js";
+import type { Home, TenantRecord } from "../tenancy/tenant-record.js";
+import { legOf, withHome, type MoveRun, type MoveTools } from "./move-run.js";
 
-export interface PlacementTools {
-  readonly control: ControlPlane;
-  readonly directory: CachedTenantDirectory;
-  readonly homes: LeasedCache<TenantHome>;
-}
+export type PlacementTools = Pick<MoveTools, "control" | "directory">;
 
-/** Marks the tenant as moving, once. Throws `CONFLICT` when its placement is no longer the one this move began from. */
-export async function startMoving(tools: PlacementTools, move: PlacementMoveRow): Promise<Placement> {
-  const moved = await changeRecord(tools, move.tenantId, ({ placement }) => {
-    if (placement.kind === "MOVING" && placement.moveId === move.id) return undefined;
-    if (placement.kind !== "SETTLED" || homeKey(placement.home) !== homeKey(move.from)) throw conflict("The tenant's placement changed before the move began");
-    return { placement: { kind: "MOVING", from: move.from, to: move.to, epoch: placement.epoch, moveId: move.id } };
+/**
+ * Marks the tenant as moving, once, and remembers since when this run knows it. Throws `CONFLICT`
+ * when its placement is no longer the one this leg began from.
+ */
+export async function announce(tools: PlacementTools, run: Pick<MoveRun, "move" | "found">): Promise<void> {
+  if (run.found.announcedAt !== undefined) return;
+  const { move } = run;
+  const { source, target, sourceEpoch } = legOf(move);
+  await changeRecord(tools, move.tenantId, ({ placement }) => {
+    if (placement.kind === "MOVING" && placement.moveId === move.id && placement.epoch === sourceEpoch) return undefined;
+    // Switched already by a run that died before it said so: the step that comes finds out.
+    if (placement.kind === "SETTLED" && placement.epoch === sourceEpoch + 1 && homeKey(placement.home) === homeKey(target)) return undefined;
+    if (placement.kind !== "SETTLED" || placement.epoch !== sourceEpoch || homeKey(placement.home) !== homeKey(source)) throw conflict("The tenant's placement changed before the move began");
+    return { placement: { kind: "MOVING", from: source, to: target, epoch: sourceEpoch, moveId: move.id } };
   });
-  return moved.placement;
+  run.found.announcedAt = performance.now();
 }
 
-/** Ends the move at `home` under `epoch`. Done already: nothing to do. Throws `CONFLICT` when it ended otherwise. */
+/** Ends the leg at `home` under `epoch`. Done already: nothing to do. Throws `CONFLICT` when it ended otherwise. */
 export async function settle(tools: PlacementTools, move: PlacementMoveRow, home: Home, epoch: number): Promise<void> {
+  const { source, sourceEpoch } = legOf(move);
   await changeRecord(tools, move.tenantId, ({ placement }) => {
     if (placement.kind === "SETTLED" && placement.epoch === epoch && homeKey(placement.home) === homeKey(home)) return undefined;
-    const ours = placement.kind === "MOVING" ? placement.moveId === move.id : homeKey(placement.home) === homeKey(move.from) && placement.epoch === epoch - 1;
+    const ours = placement.kind === "MOVING" ? placement.moveId === move.id && placement.epoch === sourceEpoch : homeKey(placement.home) === homeKey(source) && placement.epoch === sourceEpoch;
     if (!ours) throw conflict("The placement move was ended by another server");
     return { placement: { kind: "SETTLED", home, epoch } };
   });
@@ -57,35 +60,30 @@ export async function changeRecord(tools: Pick<PlacementTools, "control" | "dire
   }
 }
 
-interface DrivenRun {
-  readonly move: Pick<PlacementMoveRow, "tenantId">;
-  readonly token: string;
-  record(change: Record<string, never>): Promise<void>;
-}
-
 /**
  * Makes this run the one mover of a database, and only then asks whether the move is still its own.
  * A server that slept for minutes may wake here while a later move is copying to this database: it
  * must notice before it deletes a row, and its claim makes the other run stop and begin anew.
  */
-export async function claimAsDriver(database: TenantDatabase, { move, token, record }: DrivenRun): Promise<void> {
+export async function claimAsDriver(database: TenantDatabase, { move, token, record }: Pick<MoveRun, "move" | "token" | "record">): Promise<void> {
   await claim(database, move.tenantId, token);
   await record({});
 }
 
 /**
- * Removes the tenant from a database that is not its home. A silo is dropped whole: its name holds
- * the epoch it was made for and is never used again, so a late drop cannot hit a later silo.
+ * Removes the tenant from a database that is not its home. A silo is unmade whole: its name holds the
+ * epoch it was made for and is never used again, so a late drop cannot hit a later silo.
  */
-export async function homeIsEmptied(tools: PlacementTools, home: Home, run: DrivenRun): Promise<void> {
+export async function emptyHome(tools: Pick<MoveTools, "homes" | "silos">, home: Home, run: Pick<MoveRun, "move" | "token" | "record">): Promise<void> {
   const { tenantId } = run.move;
-  const lease = await tools.homes.lease(homeKey(home));
-  try {
-    await claimAsDriver(lease.value.database, run);
-    if (home.kind === "POOL") await removeTenant(lease.value.database, tenantId, run.token);
-    else await dropHome(lease.value);
-  } finally {
-    lease.release();
+  if (home.kind === "SILO") {
+    await run.record({});
+    tools.homes.evict(homeKey(home));
+    await tools.silos.destroy(tenantId, home);
+    return;
   }
-  if (home.kind === "SILO") tools.homes.evict(homeKey(home));
+  await withHome(tools, home, async ({ database }) => {
+    await claimAsDriver(database, run);
+    await removeTenant(database, tenantId, run.token);
+  });
 }

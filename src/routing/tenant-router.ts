@@ -12,7 +12,7 @@ import type { TenantHome } from "../storage/home.js";
 import type { TenantStore } from "../storage/tenant-store.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { CachedTenantDirectory } from "../tenancy/tenant-directory.js";
-import { readHome, type Placement, type TenantRecord } from "../tenancy/tenant-record.js";
+import { readHome, type Home, type Placement, type TenantRecord } from "../tenancy/tenant-record.js";
 import { homeKey } from "./home-key.js";
 
 /**
@@ -21,10 +21,16 @@ import { homeKey } from "./home-key.js";
  */
 export const readTrustMsMax = 2_000;
 
-/** Pause between looks at the directory while a tenant moves: well under a person's patience, far over a lookup's cost. */
-const movingPollMs = 20;
+/** Pauses between looks at the directory while a tenant is switched: the switch takes some tens of milliseconds, a lookup under one. */
+const switchingPollMs = 3;
+const switchingPollMsMax = 50;
+
+/** How long a home that was connected to is taken to be so still. */
+const warmForMs = 60_000;
 
 export class TenantRouter {
+  readonly #warmed = new Set<string>();
+
   constructor(
     private readonly directory: CachedTenantDirectory,
     private readonly homes: LeasedCache<TenantHome>,
@@ -47,34 +53,48 @@ export class TenantRouter {
   }
 
   /**
-   * Runs a write. While the tenant moves it waits; after a switch it runs on the new home. A write
-   * whose fence refused it has had no effect, so `work` may run more than once and lands once.
-   * Throws `SERVICE_UNAVAILABLE` when the move outlasts the deadline.
+   * Runs a write on the tenant's present home, also while the tenant moves. In the moment of a switch
+   * it waits, and then runs on the new home. A write whose fence refused it has had no effect, so
+   * `work` may run more than once and lands once. Throws `SERVICE_UNAVAILABLE` when the switch
+   * outlasts the deadline.
    */
   async write<T>(context: TenantContext, deadline: Deadline, work: (store: TenantStore) => Promise<T>): Promise<T> {
-    let record = await this.#record(context);
-    for (;;) {
-      if (record.placement.kind === "SETTLED") {
-        try {
-          return await this.#onHome(context, record.placement, work);
-        } catch (error) {
-          if (!(error instanceof FenceRefused)) throw error;
-        }
+    let { placement } = await this.#record(context);
+    for (let pauseMs = 0; ; pauseMs = Math.min(switchingPollMsMax, pauseMs + switchingPollMs)) {
+      try {
+        return await this.#onHome(context, placement, work);
+      } catch (error) {
+        if (!(error instanceof FenceRefused)) throw error;
       }
-      if (deadline.remainingMs() <= movingPollMs || !(await waited(movingPollMs, deadline))) {
+      // The first look is at once: most often it was this server's view that was old.
+      if (pauseMs > 0 && (deadline.remainingMs() <= pauseMs || !(await waited(pauseMs, deadline)))) {
         throw serviceUnavailable("The tenant's data is being moved and cannot be written yet");
       }
-      record = await this.#fresh(context);
+      deadline.throwIfOver();
+      ({ placement } = await this.#fresh(context));
     }
   }
 
   async #onHome<T>(context: TenantContext, placement: Placement, work: (store: TenantStore) => Promise<T>): Promise<T> {
+    if (placement.kind === "MOVING") this.#warm(placement.to);
     const lease = await this.homes.lease(homeKey(readHome(placement)));
     try {
       return await work(lease.value.store(context, placement.epoch));
     } finally {
       lease.release();
     }
+  }
+
+  /** Connects to a home that is about to be the tenant's: doing so in the moment of the switch would be felt. */
+  #warm(home: Home): void {
+    const key = homeKey(home);
+    if (this.#warmed.has(key)) return;
+    this.#warmed.add(key);
+    const forget = (): void => void this.#warmed.delete(key);
+    this.homes.lease(key).then((lease) => {
+      lease.release();
+      setTimeout(forget, warmForMs).unref();
+    }, forget);
   }
 
   async #hasMoved(context: TenantContext, before: Placement): Promise<boolean> {

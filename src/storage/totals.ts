@@ -9,8 +9,8 @@ import type { WriteTurn } from "./write-turn.js";
 const totalsId = "totals";
 
 /** Makes the row with the tenant's first stripe, so that writes find it and need no upsert. */
-export async function ensureTotals(db: Db, session: ClientSession, scope: Scope): Promise<void> {
-  const empty = { stripe: "root", seq: 0, documents: 0, chunks: 0, bytes: 0, length_sum: 0, revision: 0 };
+export async function ensureTotals(db: Db, session: ClientSession, scope: Scope, stamp: { readonly stripe: string; readonly seq: number }): Promise<void> {
+  const empty = { stripe: stamp.stripe, seq: stamp.seq, documents: 0, chunks: 0, bytes: 0, length_sum: 0, revision: 0 };
   await db.collection<StoredTotals>("totals").updateOne(
     { _id: scope.key(totalsId), tenant_id: scope.tenantId },
     { $setOnInsert: empty },

@@ -107,7 +107,7 @@ export class WriteLane {
         });
       } catch (error) {
         if (!(error instanceof FenceMissed)) throw error;
-        await openStripe(this.database, fence, (session) => ensureTotals(this.database.db, session, this.scope));
+        await openStripe(this.database, fence, (session, stamp) => ensureTotals(this.database.db, session, this.scope, stamp));
       }
     }
     throw new FenceRefused(this.scope.tenantId, this.epoch);

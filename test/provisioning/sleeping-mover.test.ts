@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { conflict } from "../../src/kernel/errors.js";
 import { parseTenantId } from "../../src/kernel/ids.js";
-import { homeIsEmptied } from "../../src/provisioning/change-placement.js";
+import { emptyHome } from "../../src/provisioning/change-placement.js";
 import { isFenceOpen, openFence } from "../../src/storage/fence.js";
 import { claim } from "../../src/storage/moving/mover-guard.js";
 import { startTestDeployment, type TestDeployment } from "../support/engine.js";
@@ -35,7 +35,7 @@ describe("a mover that slept until another had ended its move", () => {
     const silo = deployment.client.db(`${world.prefix}_${tenantId}_2`);
     await documents.insertMany(await silo.collection("documents").find().toArray());
     const asleep = { move: { tenantId }, token: "asleep", record: () => Promise.reject(conflict("The placement move is driven by another server now")) };
-    await expect(homeIsEmptied(world, pool, asleep)).rejects.toMatchObject({ code: "CONFLICT" });
+    await expect(emptyHome(world, pool, asleep)).rejects.toMatchObject({ code: "CONFLICT" });
     expect(await documents.countDocuments({ tenant_id: tenantId })).toBe(1);
   });
 

@@ -4,6 +4,7 @@ import { conflict } from "../../src/kernel/errors.js";
 import { LeasedCache } from "../../src/kernel/leased-cache.js";
 import { newId, parseTenantId, type DocumentId, type RequestId } from "../../src/kernel/ids.js";
 import { silentTelemetry, type Telemetry } from "../../src/kernel/telemetry.js";
+import type { MoveTools } from "../../src/provisioning/move-run.js";
 import { PlacementMover } from "../../src/provisioning/placement-mover.js";
 import { TenantAdministration } from "../../src/provisioning/tenant-administration.js";
 import { homeOfKey } from "../../src/routing/home-key.js";
@@ -11,11 +12,13 @@ import { TenantRouter } from "../../src/routing/tenant-router.js";
 import type { ControlPlane, PlacementMoveRow } from "../../src/storage/control/control-plane.js";
 import { openControlPlane } from "../../src/storage/control/open-control-plane.js";
 import { declareCollections } from "../../src/storage/declare-collections.js";
-import { openHome, type TenantHome } from "../../src/storage/home.js";
+import { openHome, type HomeOptions, type TenantHome } from "../../src/storage/home.js";
 import { openJobContext, type TenantContext } from "../../src/tenancy/tenant-context.js";
+import type { HomeKind } from "../../src/tenancy/tier-policy.js";
 import { CachedTenantDirectory } from "../../src/tenancy/tenant-directory.js";
 import type { TestDeployment } from "../support/engine.js";
 import { newChunk, newDocument, testEmbedding, untilSearchable } from "../support/homes.js";
+import { testSilos } from "../support/silos.js";
 import { policies } from "../support/tenants.js";
 
 export class World {
@@ -23,6 +26,7 @@ export class World {
   readonly homes: LeasedCache<TenantHome>;
   readonly router: TenantRouter;
   readonly administration: TenantAdministration;
+  readonly silos: ReturnType<typeof testSilos>;
   readonly opened: string[] = [];
 
   private constructor(
@@ -35,6 +39,7 @@ export class World {
   ) {
     this.directory = new CachedTenantDirectory(control.directory);
     this.homes = new LeasedCache<TenantHome>(50, (key) => this.#open(key), (home) => home.close(), () => {});
+    this.silos = testSilos(deployment, prefix, (database) => this.#options(database, "SILO"));
     this.router = new TenantRouter(this.directory, this.homes);
     this.administration = new TenantAdministration({ control, directory: this.directory, homes: this.homes, policies, databasePrefix: prefix, onMoveBegun: () => {}, onReactivated: () => {} });
   }
@@ -48,8 +53,8 @@ export class World {
   }
 
   /** Shares the directory's cache with the router, as on one server, so that an old home need not be kept for readers of other servers. */
-  mover(control: ControlPlane = this.control): PlacementMover {
-    return new PlacementMover({ control, directory: this.directory, homes: this.homes, policies, retireAfterMs: 20 }, this.telemetry);
+  mover(control: ControlPlane = this.control, options: Partial<Pick<MoveTools, "announceMs" | "observeMs" | "at">> = {}): PlacementMover {
+    return new PlacementMover({ control, directory: this.directory, homes: this.homes, silos: this.silos, policies, announceMs: 0, observeMs: 0, retireAfterMs: 20, ...options }, this.telemetry);
   }
 
   async context(id: string): Promise<TenantContext> {
@@ -109,17 +114,19 @@ export class World {
     if (this.unreachable.has(key)) throw new Error("connection refused");
     this.opened.push(key);
     const home = homeOfKey(key);
-    const database = home.kind === "POOL" ? `${this.prefix}_pool` : home.database;
-    const owner = home.kind === "POOL" ? undefined : parseTenantId(database.split("_")[1]);
-    return openHome({
+    return openHome(this.#options(home.kind === "POOL" ? `${this.prefix}_pool` : home.database, home.kind));
+  }
+
+  #options(database: string, kind: HomeKind): HomeOptions {
+    return {
       client: this.deployment.client,
       database,
-      kind: owner === undefined ? { kind: "POOL" } : { kind: "SILO", owner },
+      kind: kind === "POOL" ? { kind } : { kind, owner: parseTenantId(database.split("_")[1]) },
       embedding: testEmbedding,
       serverId: this.serverId,
       local: this.deployment.local,
       telemetry: this.telemetry,
-    });
+    };
   }
 }
 
@@ -154,7 +161,9 @@ export function dyingAt(control: ControlPlane, at: number, when: "BEFORE" | "AFT
         begin: (move) => moves.begin(move),
         find: (id) => moves.find(id),
         latestOf: (id) => moves.latestOf(id),
-        lease: (owner, forMs, id) => moves.lease(owner, forMs, id),
+        lease: (owner, forMs, id, except) => moves.lease(owner, forMs, id, except),
+        recordUnless: (id, owner, request, change, forMs) => write(() => moves.recordUnless(id, owner, request, change, forMs)),
+        request: (id, request) => moves.request(id, request),
         // A heartbeat changes nothing and comes by the clock, so it is no place to die at.
         record: (id, owner, change, forMs) => (Object.keys(change).length === 0 && !dead ? moves.record(id, owner, change, forMs) : write(() => moves.record(id, owner, change, forMs))),
         release: (id, owner) => (dead ? Promise.reject(died) : moves.release(id, owner)),

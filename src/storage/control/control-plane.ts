@@ -78,8 +78,8 @@ export interface MoveStore {
   begin(move: Pick<PlacementMoveRow, "id" | "tenantId" | "from" | "to" | "targetEpoch" | "fromTier" | "toTier">): Promise<PlacementMoveRow>;
   find(id: MoveId): Promise<PlacementMoveRow | undefined>;
   latestOf(tenantId: TenantId): Promise<PlacementMoveRow | undefined>;
-  /** Takes an unfinished move that nobody holds, or whose lease has passed. */
-  lease(owner: string, forMs: number, id?: MoveId): Promise<PlacementMoveRow | undefined>;
+  /** Takes an unfinished move that nobody else holds, or whose lease has passed; `except` names those this owner drives already. */
+  lease(owner: string, forMs: number, id?: MoveId, except?: readonly MoveId[]): Promise<PlacementMoveRow | undefined>;
   /** Extends the lease and records progress. Throws `CONFLICT` when the lease was lost: the caller must stop at once. */
   record(id: MoveId, owner: string, change: MoveChange, leaseForMs: number): Promise<PlacementMoveRow>;
   /** As `record`, but only while `request` was not made. Undefined when it was. */

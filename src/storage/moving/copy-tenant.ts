@@ -3,10 +3,17 @@ import type { TenantId } from "../../kernel/ids.js";
 import type { TenantDatabase } from "../transaction.js";
 import { asMover } from "./mover-guard.js";
 import { movingCollections } from "./moving-collections.js";
+import type { MovingHome } from "./moving-home.js";
 
-/** Bounds of one transaction: far below MongoDB's 60 s even on a slow disk, large enough to amortise its commit. */
-const batchRowsMax = 200;
-const batchBytesMax = 4 * 1024 * 1024;
+/** Bounds of one transaction: far below MongoDB's 60 s, and short enough on the embedded engine that others on its thread do not feel it. */
+const batchRowsMax = 100;
+const batchBytesMax = 1024 * 1024;
+
+/** A place in the order of a copy: collections as they are listed, rows by `_id`. */
+export interface CopyPosition {
+  readonly collection: string;
+  readonly id: string;
+}
 
 /** Rows the tenant has in a database, over all collections that move. */
 export async function countTenant(database: TenantDatabase, tenantId: TenantId): Promise<number> {
@@ -15,29 +22,59 @@ export async function countTenant(database: TenantDatabase, tenantId: TenantId):
 }
 
 /**
- * Copies every row of the tenant, byte for byte, into a database where it has none. The source's
- * fence must be closed. `onCopied` is told the number of rows after each batch and may throw to stop.
+ * Copies the tenant's rows behind `after`, or all of them, into a database where there are none yet.
+ * Writers may go on: whatever they change meanwhile bears numbers above the watermarks that were read
+ * before, and is followed from there. `onCopied` is told after each batch and may throw to stop.
  */
-export async function copyTenant(source: TenantDatabase, target: TenantDatabase, tenantId: TenantId, token: string, onCopied: (rows: number) => Promise<void>): Promise<void> {
-  for (const name of movingCollections) {
+export async function copyTenant(
+  source: MovingHome,
+  target: MovingHome,
+  tenantId: TenantId,
+  token: string,
+  after: CopyPosition | undefined,
+  onCopied: (rows: number, position: CopyPosition) => Promise<void>,
+): Promise<void> {
+  const first = after === undefined ? 0 : movingCollections.findIndex((name) => name === after.collection);
+  for (const name of movingCollections.slice(first)) {
+    const behind = after?.collection === name ? { _id: { $gt: after.id } } : {};
     let batch: Document[] = [];
     let bytes = 0;
     const flush = async (): Promise<void> => {
-      if (batch.length === 0) return;
+      const last = batch.at(-1);
+      if (last === undefined) return;
       const rows = batch;
       [batch, bytes] = [[], 0];
-      await asMover(target, tenantId, token, async (session) => {
-        await target.db.collection(name).insertMany(rows, { session, ordered: true });
+      await asMover(target.database, tenantId, token, async (session) => {
+        await target.database.db.collection(name).insertMany(rows, { session, ordered: true });
       });
-      await onCopied(rows.length);
+      await onCopied(rows.length, { collection: name, id: String(last["_id"]) });
     };
     // Values are not promoted: an int64 or a double that JavaScript could not tell apart must arrive as it was.
-    const rows = source.db.collection(name).find({ tenant_id: tenantId }, { promoteValues: false, readConcern: { level: "majority" }, batchSize: batchRowsMax });
+    const rows = source.database.db
+      .collection(name)
+      .find({ tenant_id: tenantId, ...behind } as Document, { promoteValues: false, readConcern: { level: "majority" }, batchSize: batchRowsMax })
+      .sort({ _id: 1 })
+      .hint({ tenant_id: 1, _id: 1 });
     for await (const row of rows) {
-      batch.push(row);
-      bytes += BSON.calculateObjectSize(row);
+      const stored = target.sealer.seal(name, source.sealer.open(name, row));
+      batch.push(stored);
+      bytes += BSON.calculateObjectSize(stored);
       if (batch.length >= batchRowsMax || bytes >= batchBytesMax) await flush();
     }
     await flush();
+  }
+}
+
+/**
+ * Makes the target hold nothing behind `position`: the batch after it may have been committed by a
+ * run that died before it said so.
+ */
+export async function removeBehind(database: TenantDatabase, tenantId: TenantId, token: string, position: CopyPosition): Promise<void> {
+  const first = movingCollections.findIndex((name) => name === position.collection);
+  for (const name of movingCollections.slice(first)) {
+    const behind = position.collection === name ? { _id: { $gt: position.id } } : {};
+    await asMover(database, tenantId, token, async (session) => {
+      await database.db.collection(name).deleteMany({ tenant_id: tenantId, ...behind } as Document, { session });
+    });
   }
 }

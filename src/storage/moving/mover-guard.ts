@@ -9,11 +9,8 @@ import { MongoServerError, type ClientSession, type Collection, type Db } from "
 import { conflict } from "../../kernel/errors.js";
 import type { TenantId } from "../../kernel/ids.js";
 import { duplicateKey } from "../control/duplicate-key.js";
-import type { StoredFence } from "../fence.js";
+import { unopenedEpoch, type StoredFence } from "../fence.js";
 import { runTransaction, type TenantDatabase } from "../transaction.js";
-
-/** Epoch of a fence that no writer has ever had: real epochs start at 1. */
-const unopenedEpoch = 0;
 
 /**
  * Makes `token` the one mover of the tenant in this database. The fence must be closed, or absent

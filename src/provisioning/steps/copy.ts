@@ -1,0 +1,38 @@
+import { copyTenant, countTenant, removeBehind } from "../../storage/moving/copy-tenant.js";
+import { removeTenant } from "../../storage/moving/remove-tenant.js";
+import { readWatermarks } from "../../storage/fence.js";
+import type { MovePhase } from "../../storage/control/control-plane.js";
+import { claimAsDriver } from "../change-placement.js";
+import { legOf, reach, withBoth, type MoveRun, type MoveTools } from "../move-run.js";
+
+/** Copies every row while writers go on. Whatever they change meanwhile is followed from the watermarks that were read first. */
+export async function copy(tools: MoveTools, run: MoveRun): Promise<MovePhase> {
+  const { tenantId } = run.move;
+  return withBoth(tools, legOf(run.move), async (source, target) => {
+    await claimAsDriver(target.database, run);
+    if (run.move.watermarks === undefined) {
+      const watermarks = await readWatermarks(source.database, tenantId);
+      await run.record({ watermarks, copied: 0, total: await countTenant(source.database, tenantId), copyStartedAt: new Date() });
+    }
+    const { copiedTo } = run.move;
+    // A batch that was committed and not recorded is copied again.
+    if (copiedTo === undefined) await removeTenant(target.database, tenantId, run.token);
+    else await removeBehind(target.database, tenantId, run.token, copiedTo);
+    await reach(tools, "COPYING begins");
+    await copyTenant(source, target, tenantId, run.token, copiedTo, async (rows, position) => {
+      await reach(tools, "COPYING batch committed");
+      run.signal.throwIfAborted();
+      const copied = run.move.copied + rows;
+      const { cancelRequested } = await run.record({ copied, total: Math.max(copied, run.move.total), copiedTo: position });
+      if (cancelRequested) throw new Cancelled();
+      await reach(tools, "COPYING batch recorded");
+    });
+    return "FOLLOWING" as const;
+  }).catch((error: unknown) => {
+    if (error instanceof Cancelled) return "CANCELLING" as const;
+    throw error;
+  });
+}
+
+/** Leaves a copy half way; never leaves this file. */
+class Cancelled extends Error {}

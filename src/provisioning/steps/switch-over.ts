@@ -1,0 +1,121 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { MovePhase } from "../../storage/control/control-plane.js";
+import { closeRoot, closeStripes, isFenceOpen, openFence, reopenFence } from "../../storage/fence.js";
+import type { TenantHome } from "../../storage/home.js";
+import { differingSets } from "../../storage/moving/compare-tenant.js";
+import { isClaimed } from "../../storage/moving/mover-guard.js";
+import { RowSets } from "../../storage/moving/moving-home.js";
+import { claimAsDriver, settle } from "../change-placement.js";
+import { legOf, reach, withBoth, type Leg, type MoveRun, type MoveTools } from "../move-run.js";
+import { catchUp } from "./follow.js";
+import { describe } from "./verify.js";
+
+/** A writer that has taken its stripe is waited for this long, then writers go on and the switch is tried later. */
+const closeMsMax = 200;
+/** A pause that has lasted this long before the target is opened is given up. */
+const pauseMsMax = 400;
+/** More than this is not begun within a pause. */
+const pauseRowsMax = 400;
+/** Pauses given up before the move is: its tenant's writers outpace it, or one of them hangs for minutes. */
+const pausesMax = 60;
+const retryMs = 1_000;
+
+/**
+ * The switch. Writers wait only from the closing of the stripes to the directory's new word: what
+ * they wrote last is copied and compared, the target is opened, the directory names it.
+ */
+export async function switchOver(tools: MoveTools, run: MoveRun): Promise<MovePhase> {
+  const leg = legOf(run.move);
+  return withBoth(tools, leg, async (source, target) => {
+    // An earlier run opened the target and died: it had verified all.
+    if (await isFenceOpen(target.database, run.move.tenantId, leg.targetEpoch)) return settled(tools, run, leg);
+    if (run.found.suspects === undefined || !(await isClaimed(target.database, run.move.tenantId, run.token))) return takeOver(run, leg, source, target);
+    if (!(await isStillWanted(tools, run))) {
+      await run.record({ failure: "The tenant's tier was changed while it was moved" });
+      return "CANCELLING" as const;
+    }
+    await announced(tools, run);
+    if ((await run.recordUnless("CANCEL", { switching: true })) === undefined) return "CANCELLING" as const;
+    await reach(tools, "SWITCHING committed");
+    // New stripes are barred while those that exist still write: this costs writers nothing.
+    await closeRoot(source.database, run.move.tenantId, leg.sourceEpoch, run.token);
+    await run.record({});
+    run.found.suspects.add(await catchUp(tools, run, source, target));
+    return pause(tools, run, leg, source, target, run.found.suspects);
+  });
+}
+
+/**
+ * Verified by a run that died, perhaps within its pause: its claim was not this run's, so what it
+ * compared is compared again, and until then writers go on. The target is claimed first: from there
+ * the other run, should it only have slept, can open nothing.
+ */
+async function takeOver(run: MoveRun, leg: Leg, source: TenantHome, target: TenantHome): Promise<MovePhase> {
+  await claimAsDriver(target.database, run);
+  await closeRoot(source.database, run.move.tenantId, leg.sourceEpoch, run.token);
+  await run.record({});
+  await reopenFence(source.database, run.move.tenantId, leg.sourceEpoch, run.token);
+  return "VERIFYING";
+}
+
+async function pause(tools: MoveTools, run: MoveRun, leg: Leg, source: TenantHome, target: TenantHome, suspects: RowSets): Promise<MovePhase> {
+  const { tenantId } = run.move;
+  const startedAt = performance.now();
+  await reach(tools, "SWITCHING pause begins");
+  if (!(await closeStripes(source.database, tenantId, closeMsMax))) return giveUp(run, leg, source, startedAt);
+  await reach(tools, "SWITCHING source closed");
+  suspects.add(await catchUp(tools, run, source, target));
+  if (suspects.size > pauseRowsMax) return giveUp(run, leg, source, startedAt);
+  const differing = await differingSets(source, target, tenantId, suspects.values());
+  if (differing.length > 0) {
+    await run.record({ failure: `Verification failed: ${describe(differing)} differ between source and target` });
+    return "CANCELLING";
+  }
+  if (performance.now() - startedAt > pauseMsMax) return giveUp(run, leg, source, startedAt);
+  await reach(tools, "SWITCHING verified");
+  // The fence first: from the moment the directory says so, the new home takes writes.
+  await openFence(target.database, tenantId, leg.targetEpoch, run.token);
+  await reach(tools, "SWITCHING target open");
+  return settled(tools, run, leg, startedAt);
+}
+
+/** Lets the writers go on as before. Only this run's own closing is undone; were it another's by now, this throws. */
+async function giveUp(run: MoveRun, leg: Leg, source: TenantHome, startedAt: number): Promise<MovePhase> {
+  await reopenFence(source.database, run.move.tenantId, leg.sourceEpoch, run.token);
+  run.found.pausesGivenUp += 1;
+  delete run.found.suspects;
+  await run.record({ pauseMs: longest(run, startedAt), switching: false });
+  if (run.found.pausesGivenUp >= pausesMax) {
+    await run.record({ failure: "The tenant's writes could not be paused for a switch: they outpace the move, or one of them does not end" });
+    return "CANCELLING";
+  }
+  await sleep(retryMs, undefined, { signal: run.signal });
+  return "FOLLOWING";
+}
+
+async function settled(tools: MoveTools, run: MoveRun, leg: Leg, pausedAt?: number): Promise<MovePhase> {
+  await settle(tools, run.move, leg.target, leg.targetEpoch);
+  run.found.settledAt = performance.now();
+  await reach(tools, "SWITCHING settled");
+  await run.record({ switchedAt: new Date(), ...(pausedAt === undefined ? {} : { pauseMs: longest(run, pausedAt) }) });
+  return run.move.reverting ? "RETIRING" : "OBSERVING";
+}
+
+function longest(run: MoveRun, startedAt: number): number {
+  return Math.max(run.move.pauseMs ?? 0, Math.round((performance.now() - startedAt) * 10) / 10);
+}
+
+/** Every server must have learned that the tenant moves, so that none serves a read from memory of the old home after a write to the new. */
+async function announced(tools: MoveTools, run: MoveRun): Promise<void> {
+  const { announcedAt } = run.found;
+  const rest = announcedAt === undefined ? tools.announceMs : announcedAt + tools.announceMs - performance.now();
+  if (rest > 0) await sleep(rest, undefined, { signal: run.signal });
+}
+
+/** False when the tier that asked for this home was changed again meanwhile. A switch that is called back is wanted by an operator. */
+async function isStillWanted(tools: MoveTools, { move }: MoveRun): Promise<boolean> {
+  if (move.reverting) return true;
+  const record = await tools.directory.findFresh(move.tenantId);
+  if (record === undefined) return true;
+  return (record.placementOverride ?? tools.policies[record.tier].placement) === move.to.kind;
+}

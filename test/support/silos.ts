@@ -1,0 +1,17 @@
+import { openHome, type HomeOptions } from "../../src/storage/home.js";
+import type { SiloProvider } from "../../src/storage/silo-provider.js";
+import type { TestDeployment } from "./engine.js";
+
+/** Silos on the test deployment itself, without users of their own. `options` says how one is opened. */
+export function testSilos(deployment: TestDeployment, prefix: string, options: (database: string) => HomeOptions): Pick<SiloProvider, "place" | "prepare" | "destroy"> {
+  return {
+    place: async (tenantId, epoch) => ({ kind: "SILO", database: `${prefix}_${tenantId}_${epoch}` }),
+    prepare: async (_tenantId, home) => {
+      await (await openHome(options(home.database))).close();
+    },
+    destroy: async (_tenantId, home) => {
+      await deployment.client.db(home.database).dropDatabase();
+      return { database: true, user: false, key: false };
+    },
+  };
+}
