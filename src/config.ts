@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import { badUserInput } from "./kernel/errors.js";
+import { parseClusterUris, type ClusterAddress } from "./storage/silos/parse-cluster-uris.js";
 
 /** Everything the process takes from its environment, parsed once, frozen, and passed in. */
 export interface Config {
@@ -10,6 +11,9 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   readonly dataDir: string;
   readonly mongodb: { readonly uri?: string; readonly databasePrefix: string };
+  /** Clusters for silos, beside the main deployment. */
+  readonly siloClusters: readonly ClusterAddress[];
+  readonly atlas?: AtlasConfig;
   readonly redisUrl?: string;
   readonly jwt: { readonly issuer: string; readonly audience: string; readonly operatorAudience: string; readonly jwksUri?: string };
   readonly masterKey?: Buffer;
@@ -18,6 +22,14 @@ export interface Config {
   readonly logLevel: "debug" | "info" | "warn" | "error";
   /** Variables of the public surface that this version reads but does not act on yet, to be said aloud at start. */
   readonly notYetServed: readonly string[];
+}
+
+/** The key of the Atlas Admin API, which makes database users where the database's own commands may not. */
+export interface AtlasConfig {
+  readonly publicKey: string;
+  readonly privateKey: string;
+  readonly projectId: string;
+  readonly baseUrl: string;
 }
 
 const httpUrl = z.url({ protocol: /^https?$/ });
@@ -32,6 +44,11 @@ const variables = z.object({
   MONGODB_URI: z.string().regex(/^mongodb(\+srv)?:\/\//).optional(),
   // 9 of Atlas's 38 bytes are for this prefix and its hyphen, 26 for the tenant, 3 for the epoch.
   MONGODB_DATABASE: z.string().regex(/^[a-z][a-z0-9-]{0,19}$/).default("bulkhead"),
+  SILO_CLUSTER_URIS: z.string().default(""),
+  ATLAS_API_KEY: z.string().regex(/^[^\s:]+:[^\s:]+$/).optional(),
+  ATLAS_PROJECT_ID: z.string().regex(/^[a-f0-9]{24}$/).optional(),
+  // Atlas for Government has another one.
+  ATLAS_BASE_URL: httpUrl.default("https://cloud.mongodb.com"),
   REDIS_URL: z.string().regex(/^rediss?:\/\//).optional(),
   JWT_ISSUER: text.default("https://bulkhead.local"),
   JWT_AUDIENCE: text.default("bulkhead"),
@@ -54,6 +71,9 @@ const expectations: Partial<Record<keyof z.infer<typeof variables>, string>> = {
   CORS_ORIGINS: "origins such as https://app.example.com, separated by commas",
   MONGODB_URI: "mongodb://… or mongodb+srv://…",
   MONGODB_DATABASE: "1 to 20 lower-case letters, digits or hyphens, a letter first",
+  ATLAS_API_KEY: "a public and a private key as public:private",
+  ATLAS_PROJECT_ID: "24 hexadecimal digits in lower case",
+  ATLAS_BASE_URL: "an http or https URL",
   REDIS_URL: "redis://… or rediss://…",
   JWKS_URI: "an http or https URL",
   MASTER_KEY: "32 bytes in base64",
@@ -63,8 +83,8 @@ const expectations: Partial<Record<keyof z.infer<typeof variables>, string>> = {
   LOG_LEVEL: "debug, info, warn or error",
 };
 
-const secrets: ReadonlySet<string> = new Set(["MASTER_KEY", "MODEL_API_KEY", "EMBEDDING_API_KEY", "MONGODB_URI", "REDIS_URL"]);
-const laterVariables = ["SILO_CLUSTER_URIS", "ATLAS_API_KEY", "ATLAS_PROJECT_ID", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+const secrets: ReadonlySet<string> = new Set(["MASTER_KEY", "MODEL_API_KEY", "EMBEDDING_API_KEY", "MONGODB_URI", "REDIS_URL", "ATLAS_API_KEY"]);
+const laterVariables = ["OTEL_EXPORTER_OTLP_ENDPOINT"];
 
 /** Throws `BAD_USER_INPUT` naming the variable, what was got (never a secret's value) and what was expected. */
 export function parseConfig(environment: Readonly<Record<string, string | undefined>>): Config {
@@ -92,6 +112,8 @@ function freezeConfig(env: z.infer<typeof variables>, notYetServed: readonly str
     corsOrigins: Object.freeze(env.CORS_ORIGINS),
     dataDir: resolve(env.DATA_DIR),
     mongodb: Object.freeze({ ...(env.MONGODB_URI === undefined ? {} : { uri: env.MONGODB_URI }), databasePrefix: env.MONGODB_DATABASE }),
+    siloClusters: parseClusterUris(env.SILO_CLUSTER_URIS),
+    ...atlasOf(env),
     ...(env.REDIS_URL === undefined ? {} : { redisUrl: env.REDIS_URL }),
     jwt: Object.freeze({ issuer: env.JWT_ISSUER, audience: env.JWT_AUDIENCE, operatorAudience: env.OPERATOR_AUDIENCE, ...(env.JWKS_URI === undefined ? {} : { jwksUri: env.JWKS_URI }) }),
     ...(env.MASTER_KEY === undefined ? {} : { masterKey: Buffer.from(env.MASTER_KEY, "base64") }),
@@ -100,6 +122,15 @@ function freezeConfig(env: z.infer<typeof variables>, notYetServed: readonly str
     logLevel: env.LOG_LEVEL,
     notYetServed: Object.freeze(notYetServed),
   });
+}
+
+function atlasOf(env: z.infer<typeof variables>): Pick<Config, "atlas"> {
+  const { ATLAS_API_KEY: key, ATLAS_PROJECT_ID: projectId } = env;
+  if (key === undefined && projectId === undefined) return {};
+  if (projectId === undefined) throw badUserInput("ATLAS_PROJECT_ID", "nothing", "the id of the clusters' project, since ATLAS_API_KEY is set");
+  if (key === undefined) throw badUserInput("ATLAS_API_KEY", "nothing", "public:private, since ATLAS_PROJECT_ID is set");
+  const [publicKey = "", privateKey = ""] = key.split(":");
+  return { atlas: Object.freeze({ publicKey, privateKey, projectId, baseUrl: env.ATLAS_BASE_URL }) };
 }
 
 function modelOf(env: z.infer<typeof variables>): Pick<Config, "model"> {

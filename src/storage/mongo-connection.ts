@@ -2,7 +2,7 @@
  * The way to the database: opens the driver's client and refuses a deployment that cannot do the
  * work, before anything is stored on it. After it come the homes, the control plane and the mover.
  */
-import { MongoClient, type Document } from "mongodb";
+import { MongoClient, MongoServerError, type Document } from "mongodb";
 import type { Telemetry } from "../kernel/telemetry.js";
 import { translating } from "./driver-errors.js";
 
@@ -13,6 +13,13 @@ export interface MongoConnectionOptions {
   readonly appName: string;
   readonly maxPoolSize: number;
   readonly telemetry: Telemetry;
+  /** Whom to log in as, in place of the one whom `uri` names. A user of `admin`, with SCRAM-SHA-256. */
+  readonly login?: MongoLogin;
+}
+
+export interface MongoLogin {
+  readonly username: string;
+  readonly password: string;
 }
 
 /** A start, or a request, that finds no server is told so within this: well below a request's deadline. */
@@ -36,6 +43,8 @@ export async function connectMongo(options: MongoConnectionOptions): Promise<Mon
     // An undefined field in a filter would be sent as null and match what lacks the field.
     ignoreUndefined: false,
     ...(compressors.length === 0 ? {} : { compressors }),
+    // Options win over the string, so none of its ways to log in is left.
+    ...(options.login === undefined ? {} : { auth: { ...options.login }, authSource: "admin", authMechanism: "SCRAM-SHA-256" as const }),
   });
   try {
     await translating(() => client.connect());
@@ -45,6 +54,15 @@ export async function connectMongo(options: MongoConnectionOptions): Promise<Mon
     throw error;
   }
   return client;
+}
+
+/** 18 is MongoDB's; Atlas answers from its proxy with its own code for everything. */
+const authenticationFailed: ReadonlySet<unknown> = new Set([18, 8_000]);
+
+/** Whether `connectMongo` failed because the deployment does not take the user or the password. */
+export function isAuthenticationFailure(error: unknown): boolean {
+  const { cause } = error instanceof Error ? error : { cause: undefined };
+  return [error, cause].some((candidate) => candidate instanceof MongoServerError && authenticationFailed.has(candidate.code));
 }
 
 async function usableCompressors(telemetry: Telemetry): Promise<("zstd" | "zlib")[]> {
