@@ -16,6 +16,7 @@ import { declareCollections, type OnProgress } from "./declare-collections.js";
 import { ScopedDocumentStore } from "./document-store.js";
 import { translating } from "./driver-errors.js";
 import { poolScope } from "./pool-scope.js";
+import { clearRows, type RowSealer } from "./row-sealer.js";
 import type { ReadTuning } from "./scoped-reader.js";
 import type { Scope } from "./scope.js";
 import { siloScope } from "./silo-scope.js";
@@ -23,6 +24,7 @@ import { StoreParts } from "./store-parts.js";
 import type { EmbeddingModelRef, TenantStore } from "./tenant-store.js";
 import type { TenantDatabase } from "./transaction.js";
 import { WriteLane } from "./write-lane.js";
+import type { WriteTurn } from "./write-turn.js";
 
 export interface HomeOptions {
   readonly client: MongoClient;
@@ -38,6 +40,10 @@ export interface HomeOptions {
   /** The embedded engine is one node: what it has acknowledged is not rolled back. */
   readonly local: boolean;
   readonly telemetry: Telemetry;
+  /** How rows lie here; in the clear when left out. */
+  readonly sealer?: RowSealer;
+  /** The database under a credential that may create and change collections; the home's own when left out. */
+  readonly declareWith?: Db;
   readonly clock?: Clock;
   readonly onProgress?: OnProgress;
 }
@@ -45,7 +51,8 @@ export interface HomeOptions {
 /** Opens a home and declares its collections, which is cheap when nothing has changed. Throws `SERVICE_UNAVAILABLE`. */
 export async function openHome(options: HomeOptions): Promise<TenantHome> {
   const db = options.client.db(options.database);
-  await declareCollections(db, "TENANT", options.kind.kind, options.embedding, options.onProgress);
+  const form = (options.sealer ?? clearRows) === clearRows ? "CLEAR" : "SEALED";
+  await declareCollections(options.declareWith ?? db, "TENANT", options.kind.kind, options.embedding, options.onProgress, form);
   return new TenantHome(options, db);
 }
 
@@ -62,7 +69,7 @@ export class TenantHome {
   readonly #tuning: ReadTuning;
 
   constructor(private readonly options: HomeOptions, db: Db) {
-    this.database = { client: options.client, db };
+    this.database = { client: options.client, db, sealer: this.sealer };
     this.#tuning = { readConcern: options.local ? "local" : "majority" };
   }
 
@@ -70,9 +77,19 @@ export class TenantHome {
     return this.options.kind.kind;
   }
 
+  /** How rows lie here: whoever reads or writes them past the stores must pass them through it. */
+  get sealer(): RowSealer {
+    return this.options.sealer ?? clearRows;
+  }
+
   /** The tenant's store here; its writes succeed only while the fence is open in `epoch`. Throws `INTERNAL` in another tenant's silo. */
   store(context: TenantContext, epoch: number): TenantStore {
     return this.storeIn(this.#scopeOf(context), context, epoch);
+  }
+
+  /** Runs a write in the tenant's lane, as the stores do: fenced, stamped, durable when this resolves. Throws `FenceRefused`. */
+  write<Value>(context: TenantContext, epoch: number, rows: number, work: (turn: WriteTurn) => Promise<Value>): Promise<Value> {
+    return this.#lane(this.#scopeOf(context), new TenantCheck(context.tenantId, this.options.telemetry), epoch).submit(rows, work);
   }
 
   /** Resolves when every write that was submitted has ended. The client stays open: it is its opener's. */
