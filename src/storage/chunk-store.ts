@@ -3,6 +3,8 @@ import type { ChunkId, DocumentId } from "../kernel/ids.js";
 import type { SearchFilter } from "./narrowing-filter.js";
 import type { StoredChunk } from "./rows.js";
 import type { Narrowing, Scope } from "./scope.js";
+import { blobField } from "./sealing/sealed-fields.js";
+import { withAllForms } from "./sealing/with-all-forms.js";
 import type { StoreParts } from "./store-parts.js";
 import type { ChunkRow, ChunkStore, ScoredChunk, TermMatch } from "./tenant-store.js";
 import { totalsFilter } from "./totals.js";
@@ -30,13 +32,15 @@ export class ScopedChunkStore implements ChunkStore {
   async termFrequencies(terms: readonly string[]): Promise<ReadonlyMap<string, number>> {
     const distinct = [...new Set(terms)];
     const chunks = this.parts.read("chunks");
-    const counts = await Promise.all(distinct.map((term) => chunks.count({ terms: term })));
+    const counts = await withAllForms(this.parts, distinct, (forms) => Promise.all(forms.map((of) => chunks.count({ terms: anyOf(of) }))));
     return new Map(distinct.map((term, index) => [term, counts[index] ?? 0]));
   }
 
   async withAnyTerm(terms: readonly string[], limit: number, filter: SearchFilter): Promise<readonly TermMatch[]> {
     if (terms.length === 0 || limit < 1) return [];
-    const rows = await this.parts.read("chunks").find({ terms: { $in: terms }, ...narrowing(filter) }, { limit, without: ["vector"] });
+    const rows = await withAllForms(this.parts, terms, (forms) =>
+      this.parts.read("chunks").find({ terms: anyOf(forms.flat()), ...narrowing(filter) }, { limit, without: ["vector"] }),
+    );
     return rows.map((row) => ({ ...toChunkRow(this.parts.scope, row), terms: row.terms, termCounts: row.term_counts, length: row.length }));
   }
 
@@ -57,12 +61,12 @@ export class ScopedChunkStore implements ChunkStore {
     const document = await this.parts.read("documents").findOne({ _id: this.parts.scope.key(documentId) });
     if (document === undefined || document.version !== version) return false;
     if (document.chunk_count === 0) return true;
-    const [last] = await this.parts.read("chunks").find({ document_id: documentId, version }, { sort: { ordinal: -1 }, limit: 1, without: ["terms", "term_counts"] });
+    const [last] = await this.parts.read("chunks").find({ document_id: documentId, version }, { sort: { ordinal: -1 }, limit: 1, without: ["terms", "term_counts", "text", "headings", blobField] });
     if (last === undefined) return false;
     const limit = Math.min(document.chunk_count, resultsMax);
     const found = await this.parts
       .read("chunks")
-      .nearest(vectorIndex, "vector", last.vector.toFloat32Array(), limit, { document_id: documentId }, [...heavyFields, "text"]);
+      .nearest(vectorIndex, "vector", last.vector.toFloat32Array(), limit, { document_id: documentId }, [...heavyFields, "text", "headings", blobField]);
     // A document that repeats itself may have more chunks as near as the last one than fit: then all that fit are of this version.
     return found.some(({ row }) => row._id === last._id) || (found.length === resultsMax && found.every(({ row }) => row.version === version));
   }
@@ -89,6 +93,11 @@ function toChunkRow(scope: Scope, stored: Pick<StoredChunk, "_id" | "document_id
     text: stored.text,
     headings: stored.headings,
   };
+}
+
+/** One value alone is asked for as such: a list of one would keep an index from being read in order. */
+function anyOf(forms: readonly string[]): unknown {
+  return forms.length === 1 ? forms[0] : { $in: forms };
 }
 
 function narrowing(filter: SearchFilter): Narrowing {

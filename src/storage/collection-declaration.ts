@@ -27,6 +27,10 @@ const declarationSchema = z.strictObject({
   collection: z.string().min(1),
   plane: z.enum(["TENANT", "CONTROL"]),
   validator: z.record(z.string(), z.unknown()),
+  /** Fields that a silo keeps in one sealed blob a row. */
+  sealed: z.array(z.string().min(1)).optional(),
+  /** Arrays of words that a silo keeps as keyed hashes, and in the clear inside the blob. */
+  keyed: z.array(z.string().min(1)).optional(),
   indexes: z.array(indexSchema),
   searchIndexes: z.array(searchIndexSchema).optional(),
 });
@@ -46,6 +50,7 @@ async function readDeclaration(name: string): Promise<CollectionDeclaration> {
   const parsed = declarationSchema.safeParse(JSON.parse(await readFile(new URL(name, declarationFolder), "utf8")));
   if (!parsed.success) throw internal(`schema/collections/${name} is not a declaration of a collection`, parsed.error);
   checkTenantFirst(name, parsed.data);
+  checkSealed(name, parsed.data);
   return parsed.data;
 }
 
@@ -62,6 +67,16 @@ function checkTenantFirst(name: string, declaration: CollectionDeclaration): voi
     const first = search.definition.fields[0];
     if (first?.["type"] !== "filter" || first["path"] !== "tenant_id") throw internal(`schema/collections/${name}: the first field of ${search.name} is not the filter tenant_id`);
   }
+}
+
+/** The database can neither sort nor filter by what it cannot read; a query on such a field would find nothing in a silo, without a word. */
+function checkSealed(name: string, declaration: CollectionDeclaration): void {
+  const indexed = new Set([
+    ...declaration.indexes.flatMap((index) => Object.keys(index.key)),
+    ...(declaration.searchIndexes ?? []).flatMap((search) => search.definition.fields.map((field) => field["path"])),
+  ]);
+  const stray = declaration.sealed?.find((field) => indexed.has(field) || declaration.keyed?.includes(field));
+  if (stray !== undefined) throw internal(`schema/collections/${name}: the sealed field ${stray} is indexed or keyed`);
 }
 
 /**

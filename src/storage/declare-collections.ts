@@ -9,6 +9,8 @@ import type { HomeKind } from "../tenancy/tier-policy.js";
 import { readDeclarations, type CollectionDeclaration, type IndexDeclaration, type Plane } from "./collection-declaration.js";
 import { declareSearchIndex } from "./declare-search-index.js";
 import { translating } from "./driver-errors.js";
+import { internal } from "../kernel/errors.js";
+import { sealedDeclaration } from "./sealing/sealed-declaration.js";
 import type { EmbeddingModelRef } from "./tenant-store.js";
 
 /** Told what is being made, for a person who waits. */
@@ -16,16 +18,31 @@ export type OnProgress = (message: string) => void;
 
 const namespaceExists = 48;
 
-/** Repeating it changes nothing. Throws `SERVICE_UNAVAILABLE` when a search index does not become queryable in time. */
-export async function declareCollections(db: Db, plane: Plane, home: HomeKind, embedding: EmbeddingModelRef, onProgress: OnProgress = () => {}): Promise<void> {
-  const declarations = await readDeclarations(plane);
+/** How rows lie in a database: as they are, or sealed by the tenant's key. */
+export type RowForm = "CLEAR" | "SEALED";
+
+/**
+ * Repeating it changes nothing. Throws `SERVICE_UNAVAILABLE` when a search index does not become
+ * queryable in time, `INTERNAL` when a database of sealed rows is to be opened for clear ones.
+ */
+export async function declareCollections(db: Db, plane: Plane, home: HomeKind, embedding: EmbeddingModelRef, onProgress: OnProgress = () => {}, form: RowForm = "CLEAR"): Promise<void> {
+  const declared = await readDeclarations(plane);
+  const declarations = form === "SEALED" ? declared.map(sealedDeclaration) : declared;
   await translating(async () => {
     const present = new Map((await db.listCollections().toArray()).map((found) => [found.name, "options" in found ? (found.options ?? {}) : {}]));
+    if (form === "CLEAR") for (const declaration of declared) refuseUnsealing(declaration, present.get(declaration.collection));
     await Promise.all(declarations.map((declaration) => declareCollection(db, declaration, present.get(declaration.collection), onProgress)));
     for (const declaration of declarations) {
       for (const search of declaration.searchIndexes ?? []) await declareSearchIndex(db, declaration.collection, search, home, embedding, onProgress);
     }
   });
+}
+
+/** A silo that is opened without its key would otherwise lose the validator that keeps clear text out of it. */
+function refuseUnsealing(declaration: CollectionDeclaration, present: Document | undefined): void {
+  const sealed = sealedDeclaration(declaration);
+  if (sealed === declaration || !isDeepStrictEqual(present?.["validator"], sealed.validator)) return;
+  throw internal(`The collection ${declaration.collection} holds sealed rows and was opened without the tenant's key`);
 }
 
 async function declareCollection(db: Db, declaration: CollectionDeclaration, present: Document | undefined, onProgress: OnProgress): Promise<void> {

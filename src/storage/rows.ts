@@ -92,6 +92,17 @@ export interface StoredTotals extends StoredRow {
   readonly embedding_dimensions?: number;
 }
 
+/** Fields that a silo keeps in the blob of a row. A test compares this with `schema/collections/`. */
+export interface SealedFieldNames {
+  documents: "content_sha256";
+  raw_documents: "zstd";
+  chunks: "text" | "headings" | "terms";
+  conversations: "title";
+  messages: "question" | "answer";
+  tombstones: never;
+  totals: never;
+}
+
 export interface Collections {
   documents: StoredDocument;
   raw_documents: StoredRawDocument;

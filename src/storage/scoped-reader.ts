@@ -1,9 +1,12 @@
-import type { AggregateOptions, ClientSession, Db, Document, ReadConcernLevel, Sort } from "mongodb";
+import type { AggregateOptions, ClientSession, Document, ReadConcernLevel, Sort } from "mongodb";
 import type { TenantCheck } from "./belongs-to-tenant.js";
 import { translating } from "./driver-errors.js";
 import { packVector } from "./packed-vector.js";
+import { clearRows } from "./row-sealer.js";
 import type { CollectionName, Collections } from "./rows.js";
 import type { Narrowing, Scope } from "./scope.js";
+import { withKeys } from "./sealing/with-keys.js";
+import type { TenantDatabase } from "./transaction.js";
 
 /** Longest that one read may hold the server: a request's deadline is spent well before. */
 export const readMsMax = 5_000;
@@ -22,11 +25,11 @@ export interface ReadTuning {
 
 /**
  * The only way to read a tenant's collection. Every form adds the scope to what is sent and checks
- * every row that comes back; there is no form that takes a pipeline.
+ * every row that comes back, then opens it; there is no form that takes a pipeline.
  */
 export class ScopedReader<Name extends CollectionName> {
   constructor(
-    private readonly db: Db,
+    private readonly database: TenantDatabase,
     private readonly name: Name,
     private readonly scope: Scope,
     private readonly check: TenantCheck,
@@ -47,7 +50,7 @@ export class ScopedReader<Name extends CollectionName> {
         ...(options.limit === undefined ? {} : { limit: options.limit }),
         ...(options.without === undefined ? {} : { projection: exclusion(options.without) }),
       });
-      return this.#checked(await cursor.toArray());
+      return (await cursor.toArray()).map((row) => this.#opened(row));
     });
   }
 
@@ -72,29 +75,32 @@ export class ScopedReader<Name extends CollectionName> {
     const stages: Document[] = [search, { $addFields: { search_score: { $meta: "vectorSearchScore" } } }, { $project: exclusion(without) }];
     // A vector search is refused under any read concern but local.
     const options: AggregateOptions = { maxTimeMS: readMsMax, readConcern: { level: "local" } };
-    const rows = await translating(() => this.db.collection(this.name).aggregate(stages, options).toArray());
-    return rows.map((found) => {
-      const { search_score: score, ...row } = found;
-      const [checked] = this.#checked([row as unknown as Collections[Name]]);
-      return { row: checked as Collections[Name], score: Number(score) };
+    return withKeys(async () => {
+      const rows = await translating(() => this.#collection().aggregate(stages, options).toArray());
+      return rows.map((found) => {
+        const { search_score: score, ...row } = found;
+        return { row: this.#opened(row), score: Number(score) };
+      });
     });
   }
 
   #collection() {
-    return this.db.collection(this.name);
+    return this.database.db.collection(this.name);
   }
 
   /** In a transaction the transaction's own read concern holds, and the error must keep the labels that decide on a retry. */
   #run<Value>(work: () => Promise<Value>): Promise<Value> {
-    return this.session === undefined ? translating(work) : work();
+    return withKeys(() => (this.session === undefined ? translating(work) : work()));
   }
 
   #options() {
     return this.session === undefined ? { maxTimeMS: readMsMax, readConcern: { level: this.tuning.readConcern } } : { session: this.session };
   }
 
-  #checked(rows: readonly unknown[]): readonly Collections[Name][] {
-    return this.check.rows(rows as readonly Collections[Name][], this.name);
+  /** The check comes first: whether a row of another tenant would open is of no interest. */
+  #opened(row: Document): Collections[Name] {
+    const checked = this.check.row(row as unknown as Collections[Name], this.name);
+    return (this.database.sealer ?? clearRows).open(this.name, checked) as Collections[Name];
   }
 }
 

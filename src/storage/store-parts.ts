@@ -1,5 +1,6 @@
 import type { Clock } from "../kernel/clock.js";
 import type { TenantCheck } from "./belongs-to-tenant.js";
+import { clearRows, type RowSealer } from "./row-sealer.js";
 import type { CollectionName } from "./rows.js";
 import { ScopedReader, type ReadTuning } from "./scoped-reader.js";
 import type { Scope } from "./scope.js";
@@ -20,7 +21,11 @@ export class StoreParts {
     readonly clock: Clock,
   ) {}
 
+  get sealer(): RowSealer {
+    return this.database.sealer ?? clearRows;
+  }
+
   read<Name extends CollectionName>(name: Name): ScopedReader<Name> {
-    return new ScopedReader(this.database.db, name, this.scope, this.check, this.tuning);
+    return new ScopedReader(this.database, name, this.scope, this.check, this.tuning);
   }
 }

@@ -1,11 +1,14 @@
 import type { ClientSession, Db, MongoClient } from "mongodb";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isTransient, isUnknownCommit, translateDriverError } from "./driver-errors.js";
+import type { RowSealer } from "./row-sealer.js";
 
 /** A database with the client that reaches it: a transaction needs both. */
 export interface TenantDatabase {
   readonly client: MongoClient;
   readonly db: Db;
+  /** How rows lie in it; in the clear when left out. */
+  readonly sealer?: RowSealer;
 }
 
 /** How long a conflict is fought before the caller is told to come back: half the default request deadline. */

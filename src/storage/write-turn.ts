@@ -22,11 +22,11 @@ export class WriteTurn {
   ) {}
 
   read<Name extends CollectionName>(name: Name): ScopedReader<Name> {
-    return new ScopedReader(this.database.db, name, this.scope, this.check, { readConcern: "local" }, this.session);
+    return new ScopedReader(this.database, name, this.scope, this.check, { readConcern: "local" }, this.session);
   }
 
   write<Name extends CollectionName>(name: Name): ScopedWriter<Name> {
-    return new ScopedWriter(this.database.db, name, this.scope, this.check, this.session, this.stamp);
+    return new ScopedWriter(this.database, name, this.scope, this.check, this.session, this.stamp);
   }
 
   /** Leaves word of a removed set of rows for whoever follows this tenant. */
