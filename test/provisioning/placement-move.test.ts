@@ -108,6 +108,7 @@ describe("a placement move", () => {
       moves: {
         begin: world.control.moves.begin.bind(world.control.moves), find: world.control.moves.find.bind(world.control.moves), latestOf: world.control.moves.latestOf.bind(world.control.moves),
         lease: world.control.moves.lease.bind(world.control.moves), release: world.control.moves.release.bind(world.control.moves),
+        recordUnless: world.control.moves.recordUnless.bind(world.control.moves), request: world.control.moves.request.bind(world.control.moves),
         record: async (...[moveId, owner, change, forMs]: Parameters<typeof world.control.moves.record>) => {
           if (change.phase === "VERIFYING") await deployment.client.db(to).collection("documents").updateOne({}, { $set: { title: "damaged" } });
           return world.control.moves.record(moveId, owner, change, forMs);
@@ -115,7 +116,7 @@ describe("a placement move", () => {
       },
     };
     await world.mover(damaging).drive(move?.id);
-    expect(await world.control.moves.find(move?.id ?? ("" as never))).toMatchObject({ phase: "FAILED", failure: expect.stringContaining("documents differ") });
+    expect(await world.control.moves.find(move?.id ?? ("" as never))).toMatchObject({ phase: "FAILED", failure: expect.stringContaining("documents (1, such as _id") });
     expect((await world.context(id)).record.placement).toMatchObject({ kind: "SETTLED", home: { kind: "POOL" }, epoch: 2 });
     await world.write(id, "after");
     expect(await world.titles(id)).toEqual(["after", "one", "two"]);

@@ -34,7 +34,9 @@ describe("a mover that slept until another had ended its move", () => {
     const documents = deployment.client.db(`${world.prefix}_pool`).collection("documents");
     const silo = deployment.client.db(`${world.prefix}_${tenantId}_2`);
     await documents.insertMany(await silo.collection("documents").find().toArray());
-    const asleep = { move: { tenantId }, token: "asleep", record: () => Promise.reject(conflict("The placement move is driven by another server now")) };
+    const move = await world.control.moves.latestOf(tenantId);
+    if (move === undefined) throw new Error("The tenant was not moved");
+    const asleep = { move, token: "asleep", record: () => Promise.reject(conflict("The placement move is driven by another server now")) };
     await expect(emptyHome(world, pool, asleep)).rejects.toMatchObject({ code: "CONFLICT" });
     expect(await documents.countDocuments({ tenant_id: tenantId })).toBe(1);
   });

@@ -41,6 +41,8 @@ function dyingWhileUndone(control: ControlPlane, at: number, when: "BEFORE" | "A
       },
       moves: {
         begin: control.moves.begin.bind(control.moves), find: control.moves.find.bind(control.moves), latestOf: control.moves.latestOf.bind(control.moves), lease: control.moves.lease.bind(control.moves),
+        request: control.moves.request.bind(control.moves),
+        recordUnless: (...args: Parameters<ControlPlane["moves"]["recordUnless"]>) => through(false).moves.recordUnless(...args),
         release: (...args: Parameters<ControlPlane["moves"]["release"]>) => through(false).moves.release(...args),
         record: async (...args: Parameters<ControlPlane["moves"]["record"]>) => {
           const row = await through(false).moves.record(...args);

@@ -21,6 +21,8 @@ import { newChunk, newDocument, testEmbedding, untilSearchable } from "../suppor
 import { testSilos } from "../support/silos.js";
 import { policies } from "../support/tenants.js";
 
+const testWrapping = { current: Buffer.alloc(32, 7) };
+
 export class World {
   readonly directory: CachedTenantDirectory;
   readonly homes: LeasedCache<TenantHome>;
@@ -41,7 +43,7 @@ export class World {
     this.homes = new LeasedCache<TenantHome>(50, (key) => this.#open(key), (home) => home.close(), () => {});
     this.silos = testSilos(deployment, prefix, (database) => this.#options(database, "SILO"));
     this.router = new TenantRouter(this.directory, this.homes);
-    this.administration = new TenantAdministration({ control, directory: this.directory, homes: this.homes, policies, databasePrefix: prefix, onMoveBegun: () => {}, onReactivated: () => {} });
+    this.administration = new TenantAdministration({ control, directory: this.directory, homes: this.homes, silos: this.silos, policies, onMoveBegun: () => {}, onReactivated: () => {} });
   }
 
   /** A server; several of one deployment and prefix share everything that is stored. `unreachable` names homes that cannot be opened. */
@@ -49,7 +51,7 @@ export class World {
     const prefix = options.prefix ?? deployment.database("w").replaceAll("_", "-");
     const db = deployment.client.db(`${prefix}_control`);
     await declareCollections(db, "CONTROL", "POOL", testEmbedding);
-    return new World(deployment, openControlPlane(deployment.client, db), prefix, options.serverId ?? "server-1", options.telemetry ?? silentTelemetry, options.unreachable ?? new Set());
+    return new World(deployment, openControlPlane(deployment.client, db, testWrapping), prefix, options.serverId ?? "server-1", options.telemetry ?? silentTelemetry, options.unreachable ?? new Set());
   }
 
   /** Shares the directory's cache with the router, as on one server, so that an old home need not be kept for readers of other servers. */
