@@ -36,13 +36,12 @@ export class ScramConversation {
   readonly #nonce: string;
   readonly #scram: ScramUser;
 
-  /** Throws EngineError 18 AuthenticationFailed. */
-  constructor(payload: string, lookup: (user: string) => ScramUser) {
+  /** `ownNonce` is fresh every time, so that a recorded proof fits no other conversation. Throws EngineError 18 AuthenticationFailed. */
+  constructor(payload: string, lookup: (user: string) => ScramUser, ownNonce = randomBytes(NONCE_BYTES).toString("base64")) {
     this.#first = parseClientFirst(payload);
     this.user = this.#first.user;
     this.#scram = lookup(this.user);
-    // Ours is fresh every time: a recorded proof fits no other conversation.
-    this.#nonce = `${this.#first.nonce}${randomBytes(NONCE_BYTES).toString("base64")}`;
+    this.#nonce = `${this.#first.nonce}${ownNonce}`;
     this.serverFirst = `r=${this.#nonce},s=${this.#scram.salt.toString("base64")},i=${this.#scram.iterations}`;
   }
 

@@ -32,9 +32,9 @@ export function derivedSalt(secret: Buffer, text: string): Buffer {
 }
 
 /** Off the event loop, in libuv's pool. */
-export async function deriveCredentials(password: string, salt: Buffer): Promise<ScramCredentials> {
-  const salted = await stretch(password, salt, ITERATIONS, HASH_BYTES, "sha256");
-  return { salt, iterations: ITERATIONS, storedKey: sha256(hmac(salted, "Client Key")), serverKey: hmac(salted, "Server Key") };
+export async function deriveCredentials(password: string, salt: Buffer, iterations = ITERATIONS): Promise<ScramCredentials> {
+  const salted = await stretch(password, salt, iterations, HASH_BYTES, "sha256");
+  return { salt, iterations, storedKey: sha256(hmac(salted, "Client Key")), serverKey: hmac(salted, "Server Key") };
 }
 
 /**
