@@ -83,9 +83,16 @@ export class World {
 
   async titles(id: string): Promise<readonly string[]> {
     const deadline = Deadline.after(10_000);
+    const context = await this.context(id);
+    const titles: string[] = [];
     try {
-      const page = await this.router.read(await this.context(id), deadline, (store) => store.documents.page({ first: 100 }, {}));
-      return page.items.map(({ item }) => item.title).toSorted();
+      for (let after: string | undefined; ; ) {
+        const request = { first: 100, ...(after === undefined ? {} : { after }) };
+        const page = await this.router.read(context, deadline, (store) => store.documents.page(request, {}));
+        titles.push(...page.items.map(({ item }) => item.title));
+        after = page.items.at(-1)?.cursor;
+        if (!page.hasNextPage) return titles.toSorted();
+      }
     } finally {
       deadline.dispose();
     }
