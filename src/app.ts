@@ -16,7 +16,6 @@ import { EmbeddedExtractive } from "./inference/embedded-extractive.js";
 import { InferencePool } from "./inference/inference-pool.js";
 import { OpenAiChat } from "./inference/openai-chat.js";
 import { LazyTokenCounter } from "./inference/token-counter.js";
-import { deriveKey, masterKeyOf } from "./master-key.js";
 import { FairQueue, slotsDefault } from "./metering/fair-queue.js";
 import { MeteredDoor } from "./metering/metered.js";
 import { ProcessTelemetry } from "./observability/telemetry.js";
@@ -24,8 +23,12 @@ import { AnswerQuestion } from "./orchestrator/answer-question.js";
 import { IngestDocument } from "./orchestrator/ingest-document.js";
 import { IngestionQueue } from "./orchestrator/ingestion-queue.js";
 import { SearchDocuments } from "./orchestrator/search-documents.js";
+import { TenantEraser } from "./provisioning/erasing/tenant-eraser.js";
+import { KeyRotations } from "./provisioning/key-rotations.js";
 import { PlacementMover } from "./provisioning/placement-mover.js";
+import { PlacementMoves } from "./provisioning/placement-moves.js";
 import { TenantAdministration } from "./provisioning/tenant-administration.js";
+import { TenantErasure } from "./provisioning/tenant-erasure.js";
 import type { CounterStore } from "./quotas/counter-store.js";
 import { openMemoryCounterStore } from "./quotas/memory-counter-store.js";
 import { openMongoCounterStore } from "./quotas/mongo-counter-store.js";
@@ -76,6 +79,12 @@ const developmentTokenSeconds = 86_400;
 /** A margin for the scheduling of a busy machine on top of what a read may trust. */
 const retireMarginMs = 500;
 
+/** The same on top of the age of a server's view of the directory, before an erasure goes on. */
+const stopMarginMs = 200;
+
+/** A move that is called back ends within seconds; one to a cluster that is down does not, and an operator is told. */
+const moveEndMsMax = 30_000;
+
 /** Throws `BulkheadError`s that name what is wrong with the configuration, or the system's error. */
 export async function startApp(config: Config, say: (line: string) => void, options: AppOptions = {}): Promise<App> {
   const closers = new Closers();
@@ -100,12 +109,11 @@ async function compose(config: Config, say: (line: string) => void, options: App
   closers.add("embedder", () => embedder.close());
 
   const database = await openDatabase(config, embedder, telemetry, closers, { onProgress: say, ...(options.searchIndexDelayMs === undefined ? {} : { searchIndexDelayMs: options.searchIndexDelayMs }) });
-  const { control, homes } = database;
+  const { control, homes, silos } = database;
   const directory = new CachedTenantDirectory(control.directory);
   const router = new TenantRouter(directory, homes);
 
-  const master = await masterKeyOf(config);
-  const pseudonyms = new UserPseudonyms(deriveKey(master, "user pseudonyms"));
+  const pseudonyms = new UserPseudonyms(control.vault);
   const ledgerOf = control.ledgerOf.bind(control);
   const counters = await openCounters(config, control.limiterStore, telemetry);
   closers.add("counters", () => counters.close());
@@ -127,11 +135,18 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const retireAfterMs = options.retireAfterMs ?? directoryAgeMsMax + readTrustMsMax + retireMarginMs;
   const mover = new PlacementMover({ control, directory, homes, policies, retireAfterMs }, telemetry);
   closers.add("mover", () => mover.close());
-  const administration = new TenantAdministration({ control, directory, homes, policies, databasePrefix: config.mongodb.databasePrefix, onMoveBegun: () => mover.kick(), onReactivated: (record) => resumeTenant({ policies, ingestion, router, embedding: embedder, telemetry }, record) });
+  const administration = new TenantAdministration({ control, directory, homes, silos, policies, onMoveBegun: () => mover.kick(), onReactivated: (record) => resumeTenant({ policies, ingestion, router, embedding: embedder, telemetry }, record) });
+  const moves = new PlacementMoves({ control, directory, onMoveRequested: () => mover.kick() });
+  const embedding = { model: embedder.model, dimensions: embedder.dimensions };
+  const stoppedAfterMs = directoryAgeMsMax + stopMarginMs;
+  const eraser = new TenantEraser({ control, directory, homes, policies, silos, counters: quotas, embedding, stoppedAfterMs, moveEndMsMax, onMoveRequested: () => mover.kick() }, telemetry);
+  closers.add("eraser", () => eraser.close());
+  const erasure = new TenantErasure({ control, directory, onErasureBegun: () => eraser.kick() });
+  const keys = new KeyRotations({ control, homes, policies, telemetry });
 
   const key = config.jwt.jwksUri === undefined ? await loadOrCreateDevelopmentKey(config.dataDir) : undefined;
   const gateway = await createGateway({
-    services: { stores: router, ingestion: ingest, ingestionProgress: ingestion, answers, search, quotas, usage: new UsageReporter(ledgerOf, pseudonyms), tenants: administration },
+    services: { stores: router, ingestion: ingest, ingestionProgress: ingestion, answers, search, quotas, usage: new UsageReporter(ledgerOf, pseudonyms), tenants: administration, moves, erasure, keys },
     admission: quotas,
     directory,
     policies,
@@ -149,6 +164,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   // Last in, first out: the drain comes before anything that a request in flight still needs is closed.
   closers.add("gateway", () => gateway.drain());
   mover.start();
+  eraser.start();
 
   if (!config.production) {
     await onboardDemoTenants({ folder, administration, directory, policies, router, ingest, ingestion, markers: control.markers, onProgress: say });

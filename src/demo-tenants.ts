@@ -56,12 +56,13 @@ export async function onboardDemoTenants(tools: DemoTools): Promise<void> {
     if (await tools.markers.has(marker)) continue;
     tools.onProgress(`Onboarding ${tenant.name} (${tenant.tier}) …`);
     const context = await onboard(tools, tenant);
-    await ingestFolder(tools, context, tenant.name, join(tools.folder, tenant.documents, "documents"));
+    if (context !== undefined) await ingestFolder(tools, context, tenant.name, join(tools.folder, tenant.documents, "documents"));
     await tools.markers.set(marker);
   }
 }
 
-async function onboard(tools: DemoTools, tenant: DemoTenant): Promise<TenantContext> {
+/** Undefined for a tenant that an earlier start made and an operator has suspended or erased since: it is left as it is. */
+async function onboard(tools: DemoTools, tenant: DemoTenant): Promise<TenantContext | undefined> {
   try {
     await tools.administration.create(tenant);
   } catch (error) {
@@ -73,6 +74,7 @@ async function onboard(tools: DemoTools, tenant: DemoTenant): Promise<TenantCont
   for (;;) {
     const record = await tools.directory.findFresh(tenant.id);
     if (record === undefined) throw internal(`The demo tenant ${tenant.id} is missing from the directory`);
+    if (record.state !== "ACTIVE") return undefined;
     const wanted = record.placementOverride ?? tools.policies[record.tier].placement;
     const settled = record.placement.kind === "SETTLED" && record.placement.home.kind === wanted;
     if (settled || performance.now() > until) return openJobContext(record, tools.policies, newId<RequestId>("request"));

@@ -12,6 +12,7 @@ import { ConversationResolver } from "./conversation/conversation.resolver.js";
 import { MessageResolver } from "./conversation/message.resolver.js";
 import { DocumentResolver } from "./document/document.resolver.js";
 import { guardSubscriptions } from "./guard-subscriptions.js";
+import { ErasureResolver } from "./erasure/erasure.resolver.js";
 import { fieldRules, type FieldRules } from "./permissions.js";
 import { PlacementMoveResolver } from "./placement-move/placement-move.resolver.js";
 import { QuotaResolver } from "./quota/quota.resolver.js";
@@ -59,7 +60,7 @@ function buildBareSchema(): GraphQLSchema {
   return buildSchemaSync({
     resolvers: [
       ViewerResolver, QuotaResolver, DocumentResolver, SearchResolver, ConversationResolver, MessageResolver,
-      AnswerResolver, UsageResolver, TenantResolver, PlacementMoveResolver,
+      AnswerResolver, UsageResolver, TenantResolver, ErasureResolver, PlacementMoveResolver,
     ],
     // Inputs are parsed by our own functions: class-validator puts the whole input into the error it sends back.
     validate: false,

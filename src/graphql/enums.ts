@@ -2,6 +2,9 @@
 import "reflect-metadata";
 import { registerEnumType } from "type-graphql";
 import type { MovePhase } from "../storage/control/control-plane.js";
+import type { ErasurePhase, ErasureStatus } from "../storage/control/erasure-rows.js";
+import type { SiloIsolation } from "../storage/silo-provider.js";
+import type { TenantState } from "../tenancy/tenant-record.js";
 
 export const tierEnum = { FREE: "FREE", PRO: "PRO", ENTERPRISE: "ENTERPRISE" } as const;
 registerEnumType(tierEnum, {
@@ -15,7 +18,7 @@ registerEnumType(placementEnum, {
   description: "Where a tenant's data is now.",
   valuesConfig: {
     POOL: { description: "In the shared database, apart by tenant in every index." },
-    MOVING: { description: "On its way between pool and silo. Reads are served; writes wait for the switch." },
+    MOVING: { description: "On its way between pool and silo. Reads and writes are served; writes wait for some milliseconds at the switch." },
     SILO: { description: "In a database of its own." },
   },
 });
@@ -23,8 +26,54 @@ registerEnumType(placementEnum, {
 export const homeEnum = { POOL: "POOL", SILO: "SILO" } as const;
 registerEnumType(homeEnum, { name: "Home", description: "A place where a tenant's data can be at home: the shared pool or a silo of its own." });
 
-export const tenantStateEnum = { ACTIVE: "ACTIVE", SUSPENDED: "SUSPENDED" } as const;
-registerEnumType(tenantStateEnum, { name: "TenantState", description: "Whether a tenant's callers are served." });
+export const tenantStateEnum = { ACTIVE: "ACTIVE", SUSPENDED: "SUSPENDED", ERASING: "ERASING", ERASED: "ERASED" } as const satisfies Record<TenantState, TenantState>;
+registerEnumType(tenantStateEnum, {
+  name: "TenantState",
+  description: "Whether a tenant's callers are served.",
+  valuesConfig: {
+    SUSPENDED: { description: "Refused with `TENANT_SUSPENDED`. Everything is kept, and `reactivateTenant` brings it back." },
+    ERASING: { description: "Answered like a tenant that never was, while its data is being removed. Stays so when the erasure is `PARTIAL`." },
+    ERASED: { description: "Nothing is left but its id, which is never given to another tenant." },
+  },
+});
+
+export const erasureStatusEnum = { IN_PROGRESS: "IN_PROGRESS", COMPLETE: "COMPLETE", PARTIAL: "PARTIAL" } as const satisfies Record<ErasureStatus, ErasureStatus>;
+registerEnumType(erasureStatusEnum, {
+  name: "ErasureStatus",
+  description: "How an erasure stands.",
+  valuesConfig: {
+    IN_PROGRESS: { description: "A server is at work on it; another takes over if that one dies." },
+    COMPLETE: { description: "Every store was searched again and nothing was found." },
+    PARTIAL: { description: "Something in `unreachable` could not be reached or did not go. `eraseTenant` again tries the rest." },
+  },
+});
+
+export const erasurePhaseEnum = {
+  STOPPING: "STOPPING", ENDING_MOVE: "ENDING_MOVE", CLOSING: "CLOSING", REMOVING: "REMOVING", FORGETTING: "FORGETTING", VERIFYING: "VERIFYING", ENDED: "ENDED",
+} as const satisfies Record<ErasurePhase, ErasurePhase>;
+registerEnumType(erasurePhaseEnum, {
+  name: "ErasurePhase",
+  description: "How far an erasure has come.",
+  valuesConfig: {
+    STOPPING: { description: "The tenant is not served any more, and every server is learning of it." },
+    ENDING_MOVE: { description: "A placement move that was under way is being ended." },
+    CLOSING: { description: "Its fences are being closed for good: nothing can be written any more." },
+    REMOVING: { description: "Rows of the pool are being removed, silos dropped with their users and keys." },
+    FORGETTING: { description: "Name, secrets, moves and counters are being removed." },
+    VERIFYING: { description: "Every store is being searched again." },
+    ENDED: { description: "`status` says how it ended." },
+  },
+});
+
+export const siloCredentialEnum = { OWN: "OWN", SHARED: "SHARED" } as const satisfies Record<SiloIsolation["credential"], SiloIsolation["credential"]>;
+registerEnumType(siloCredentialEnum, {
+  name: "SiloCredential",
+  description: "Who can open a silo's database.",
+  valuesConfig: {
+    OWN: { description: "A database user with rights to this silo alone. The pool's user and other silos' users are refused." },
+    SHARED: { description: "The deployment lets the server make no users: one credential opens the pool and every silo, and only this server's own checks stand between them." },
+  },
+});
 
 export const roleEnum = { MEMBER: "member", ADMIN: "admin" } as const;
 registerEnumType(roleEnum, {
@@ -101,21 +150,24 @@ registerEnumType(refusalCodeEnum, {
 });
 
 export const movePhaseEnum = {
-  PREPARING: "PREPARING", PAUSING: "PAUSING", COPYING: "COPYING", VERIFYING: "VERIFYING",
-  SWITCHING: "SWITCHING", RETIRING: "RETIRING", CANCELLING: "CANCELLING", DONE: "DONE", FAILED: "FAILED",
+  PREPARING: "PREPARING", COPYING: "COPYING", FOLLOWING: "FOLLOWING", VERIFYING: "VERIFYING", SWITCHING: "SWITCHING", OBSERVING: "OBSERVING",
+  RETIRING: "RETIRING", CANCELLING: "CANCELLING", DONE: "DONE", FAILED: "FAILED", CANCELLED: "CANCELLED", REVERTED: "REVERTED",
 } as const satisfies Record<MovePhase, MovePhase>;
 registerEnumType(movePhaseEnum, {
   name: "MovePhase",
-  description: "How far a move between pool and silo has come.",
+  description: "How far a move between pool and silo has come. It ends `DONE`, `FAILED`, `CANCELLED` or `REVERTED`.",
   valuesConfig: {
-    PREPARING: { description: "The new home and its indexes are being made." },
-    PAUSING: { description: "The tenant's writes are being held back; reads are served." },
-    COPYING: { description: "Rows are being copied." },
-    VERIFYING: { description: "Counts and content hashes of both homes are being compared." },
-    SWITCHING: { description: "The directory is being pointed at the new home; writes resume there." },
-    RETIRING: { description: "The old home's rows are being removed." },
+    PREPARING: { description: "The new home is being made: database, indexes, and for a silo a user and a key." },
+    COPYING: { description: "Rows are being copied. The tenant reads and writes as before." },
+    FOLLOWING: { description: "What was written meanwhile is being brought after." },
+    VERIFYING: { description: "Counts, content hashes and search results of both homes are being compared." },
+    SWITCHING: { description: "Writes wait for some milliseconds while the last of them are copied and the new home takes over." },
+    OBSERVING: { description: "The tenant lives in its new home; the old one is kept, and `revertPlacementMove` goes back." },
+    RETIRING: { description: "The old home's rows are being removed, or its silo dropped." },
     CANCELLING: { description: "The move is being undone; the tenant lives where it did." },
     DONE: { description: "The tenant lives in its new home." },
     FAILED: { description: "The move was given up; the tenant lives where it did." },
+    CANCELLED: { description: "An operator called it back before the switch; the tenant lives where it did." },
+    REVERTED: { description: "An operator called it back after the switch; the tenant lives where it did, with what was written meanwhile." },
   },
 });

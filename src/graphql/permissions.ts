@@ -51,12 +51,12 @@ function connection(noun: string): Record<string, Record<string, FieldRule>> {
 export const fieldRules: FieldRules = {
   Query: {
     ...each(member, "viewer", "quota", "documents", "document", "search", "conversations", "conversation", "usage"),
-    ...each(operator, "tenants", "tenant", "placementMove"),
+    ...each(operator, "tenants", "tenant", "placementMove", "erasure"),
   },
   Mutation: {
     ...each(member, "ask", "startConversation", "clearConversation"),
     ...each(admin, "ingestDocument", "retryIngestion", "deleteDocument"),
-    ...each(operator, "createTenant", "changeTier", "suspendTenant", "reactivateTenant"),
+    ...each(operator, "createTenant", "changeTier", "suspendTenant", "reactivateTenant", "eraseTenant", "rotateTenantKey", "cancelPlacementMove", "revertPlacementMove"),
   },
   Subscription: { ...each(member, "ingestion"), ...each(operator, "placementMove") },
 
@@ -95,11 +95,19 @@ export const fieldRules: FieldRules = {
   UsageTotal: allow(underRuled, "calls", "promptTokens", "completionTokens", "costMicroUsd", "cost"),
 
   // An operator's lists are short and rare: the rule on each field costs nothing that counts, and holds even if a root's entry were wrong.
-  Tenant: each(operator, "id", "name", "tier", "state", "placement", "placementOverride", "placementEpoch", "latestMove", "createdAt"),
+  Tenant: each(operator, "id", "name", "tier", "state", "placement", "placementOverride", "placementEpoch", "isolation", "latestMove", "erasure", "createdAt"),
+  TenantIsolation: each(operator, "credential", "keyVersion", "cluster"),
   ...connection("Tenant"),
   TenantPayload: each(operator, "tenant"),
   ChangeTierPayload: each(operator, "tenant", "placementMove"),
-  PlacementMove: each(operator, "id", "tenantId", "from", "to", "fromTier", "toTier", "phase", "copied", "total", "rowsPerSecond", "failure", "startedAt", "switchedAt", "finishedAt"),
+  PlacementMove: each(operator, "id", "tenantId", "from", "to", "fromTier", "toTier", "phase", "reverting", "copied", "total", "rowsPerSecond", "estimatedSecondsLeft", "writePauseMs", "failure", "startedAt", "switchedAt", "finishedAt"),
+  PlacementMovePayload: each(operator, "placementMove"),
+  EraseTenantPayload: each(operator, "tenant", "receipt"),
+  ErasureReceipt: each(operator, "tenantId", "status", "phase", "removed", "kept", "unreachable", "startedAt", "verifiedAt", "finishedAt"),
+  ErasedPart: each(operator, "store", "what", "count"),
+  KeptPart: each(operator, "what", "why"),
+  UnreachablePart: each(operator, "store", "reason"),
+  RotateTenantKeyPayload: each(operator, "tenant", "finished", "keyVersion", "rowsResealed"),
   PlacementMoveEvent: each(operator, "placementMove"),
 
   PageInfo: allow("says where a page lies, nothing about what is on it", "hasNextPage", "hasPreviousPage", "startCursor", "endCursor"),

@@ -10,6 +10,8 @@ import type { Refusal } from "../kernel/refusal.js";
 import type { FinishReason } from "../inference/inference-backend.js";
 import type { UsageReport, UsageReportInput } from "../usage/usage-report.js";
 import type { PlacementMoveRow } from "../storage/control/control-plane.js";
+import type { ErasureRow } from "../storage/control/erasure-rows.js";
+import type { SiloIsolation } from "../storage/silo-provider.js";
 import type { SearchFilter } from "../storage/narrowing-filter.js";
 import type { ChunkRow, DocumentRow, MediaType, TenantStore } from "../storage/tenant-store.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
@@ -25,6 +27,9 @@ export interface Services {
   readonly quotas: QuotaView;
   readonly usage: UsageReports;
   readonly tenants: TenantAdministration;
+  readonly moves: PlacementMoves;
+  readonly erasure: TenantErasure;
+  readonly keys: KeyRotations;
 }
 
 export interface TenantStores {
@@ -111,15 +116,33 @@ export interface UsageReports {
 
 /** Operator's operations. Ids come from outside and are `unknown` until they have been parsed. */
 export interface TenantAdministration {
-  create(input: { id: unknown; name: string; tier: Tier; placement?: HomeKind }): Promise<TenantRecord>;
+  create(input: { id: unknown; name: string; tier: Tier; placement?: HomeKind; cluster?: string }): Promise<TenantRecord>;
   find(id: unknown): Promise<TenantRecord | undefined>;
   page(request: PageRequest, filter: { tiers?: readonly Tier[]; states?: readonly TenantState[] }): Promise<Page<TenantRecord>>;
-  changeTier(id: unknown, tier: Tier): Promise<{ tenant: TenantRecord; move?: PlacementMoveRow }>;
+  changeTier(id: unknown, tier: Tier, cluster?: string): Promise<{ tenant: TenantRecord; move?: PlacementMoveRow }>;
   suspend(id: unknown): Promise<TenantRecord>;
   reactivate(id: unknown): Promise<TenantRecord>;
   /** The move under way, or else the last one. */
   latestMove(id: TenantId): Promise<PlacementMoveRow | undefined>;
-  findMove(id: string): Promise<PlacementMoveRow | undefined>;
-  /** The move at once, then again after each change, until it is `DONE` or `FAILED`. */
-  watchMove(id: string, signal: AbortSignal): AsyncIterable<PlacementMoveRow>;
+  /** Undefined in the pool. */
+  isolation(record: TenantRecord): Promise<SiloIsolation | undefined>;
+}
+
+export interface PlacementMoves {
+  find(id: unknown): Promise<PlacementMoveRow | undefined>;
+  /** The move at once, then again after each change, until it has ended. */
+  watch(id: unknown, signal: AbortSignal): AsyncIterable<PlacementMoveRow>;
+  cancel(id: unknown): Promise<PlacementMoveRow>;
+  revert(id: unknown): Promise<PlacementMoveRow>;
+}
+
+export interface TenantErasure {
+  /** Waits as long as the deadline lets it and gives the receipt as it stands then. */
+  erase(id: unknown, deadline: Deadline): Promise<{ readonly tenant: TenantRecord; readonly receipt: ErasureRow }>;
+  find(id: unknown): Promise<ErasureRow | undefined>;
+}
+
+export interface KeyRotations {
+  /** `rotation` is undefined when it goes on beyond the deadline. */
+  rotate(id: unknown, deadline: Deadline): Promise<{ readonly tenant: TenantRecord; readonly rotation: { readonly version: number; readonly rows: number } | undefined }>;
 }

@@ -28,6 +28,11 @@ export function parseTenantId(value: unknown): TenantId {
   return value as TenantId;
 }
 
+/** Undefined for what cannot be a tenant's id, where that is to be answered like an id that is not taken. */
+export function asTenantId(value: unknown): TenantId | undefined {
+  return typeof value === "string" && tenantIdPattern.test(value) ? (value as TenantId) : undefined;
+}
+
 /** Users are named by the token's issuer, who may use whatever is printable. */
 export function parseUserId(value: unknown): UserId {
   if (typeof value !== "string" || value.length === 0 || value.length > 256 || hasControlCharacter(value)) {

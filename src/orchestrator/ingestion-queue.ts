@@ -144,8 +144,8 @@ export class IngestionQueue {
       if (this.#stop.signal.aborted) return;
       telemetry.count("documents_ingested_total", { outcome: "UNFINISHED" });
       telemetry.log("error", "A document's processing stopped and is taken up later", { tenantId: context.tenantId, documentId: id, error: String(error) });
-      // A suspended tenant's documents wait for `resume`.
-      if (!(error instanceof BulkheadError && error.code === "TENANT_SUSPENDED")) setTimeout(() => this.enqueue(context, id), unfinishedPauseMs).unref();
+      // A suspended tenant's documents wait for `resume`, an erased one's for nothing.
+      if (!isNotServed(error)) setTimeout(() => this.enqueue(context, id), unfinishedPauseMs).unref();
     } finally {
       onChange();
     }
@@ -192,7 +192,11 @@ function isMissing(error: unknown): boolean {
 /** What the document or the tenant's limits are the cause of fails the same way again. */
 function isWorthRetrying(error: unknown): boolean {
   if (!(error instanceof BulkheadError)) return true;
-  return !["BAD_USER_INPUT", "LIMIT_EXCEEDED", "CONFLICT", "BUDGET_EXCEEDED", "GUARDRAIL_BLOCKED", "TENANT_SUSPENDED"].includes(error.code);
+  return !["BAD_USER_INPUT", "LIMIT_EXCEEDED", "CONFLICT", "BUDGET_EXCEEDED", "GUARDRAIL_BLOCKED"].includes(error.code) && !isNotServed(error);
+}
+
+function isNotServed(error: unknown): boolean {
+  return error instanceof BulkheadError && (error.code === "TENANT_SUSPENDED" || error.code === "UNAUTHENTICATED");
 }
 
 /** Kept on the document and shown to the tenant: a fault of ours is masked here as at any other edge. */

@@ -5,11 +5,12 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Deadline } from "../kernel/deadline.js";
-import { serviceUnavailable, unauthenticated, tenantSuspended } from "../kernel/errors.js";
+import { serviceUnavailable } from "../kernel/errors.js";
 import type { LeasedCache } from "../kernel/leased-cache.js";
 import { FenceRefused } from "../storage/fence.js";
 import type { TenantHome } from "../storage/home.js";
 import type { TenantStore } from "../storage/tenant-store.js";
+import { servedTenant } from "../tenancy/served-tenant.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { CachedTenantDirectory } from "../tenancy/tenant-directory.js";
 import { readHome, type Home, type Placement, type TenantRecord } from "../tenancy/tenant-record.js";
@@ -116,9 +117,7 @@ function waited(ms: number, { signal }: Deadline): Promise<boolean> {
   return sleep(ms, true, { signal }).catch(() => false);
 }
 
-/** A tenant that was removed or suspended while its request ran gets nothing more. */
+/** A tenant that was erased or suspended while its request ran gets nothing more. */
 function checked(record: TenantRecord | undefined, context: TenantContext): TenantRecord {
-  if (record === undefined || record.id !== context.tenantId) throw unauthenticated("The token's tenant is not known here");
-  if (record.state === "SUSPENDED") throw tenantSuspended();
-  return record;
+  return servedTenant(record, context.tenantId);
 }

@@ -4,6 +4,7 @@ import type { Page, PageRequest } from "../../src/kernel/page.js";
 import { refusal, type Refusal } from "../../src/kernel/refusal.js";
 import type { Answered, Services, TenantAdministration } from "../../src/graphql/services.js";
 import type { PlacementMoveRow } from "../../src/storage/control/control-plane.js";
+import type { ErasureRow } from "../../src/storage/control/erasure-rows.js";
 import type { ChunkRow, ConversationRow, ConversationStore, DocumentRow, DocumentStore, MessageRow, TenantStore } from "../../src/storage/tenant-store.js";
 import type { TenantContext } from "../../src/tenancy/tenant-context.js";
 import type { TenantRecord } from "../../src/tenancy/tenant-record.js";
@@ -38,7 +39,8 @@ export class FakeServices implements Services {
   readonly documents: DocumentRow[] = [];
   readonly conversations: (ConversationRow & { userId: string })[] = [];
   readonly messages: MessageRow[] = [];
-  readonly moves: PlacementMoveRow[] = [];
+  readonly moveRows: PlacementMoveRow[] = [];
+  readonly erasures: ErasureRow[] = [];
   readonly asked: { tenantId: TenantId; question: string; path: string }[] = [];
   readonly watched: AbortSignal[] = [];
   walls = true;
@@ -109,17 +111,42 @@ export class FakeServices implements Services {
       const tenant = { ...this.#record(id), tier };
       const move: PlacementMoveRow = {
         id: newId<MoveId>("move"), tenantId: tenant.id, from: { kind: "POOL" }, to: { kind: "SILO", database: "x" }, fromTier: "PRO", toTier: tier,
-        targetEpoch: 2, phase: "COPYING", copied: 10, total: 20, startedAt: epoch, finishedAt: new Date(epoch.getTime() + 5_000),
+        targetEpoch: 2, phase: "COPYING", copied: 10, total: 20, startedAt: epoch, copyStartedAt: new Date(epoch.getTime() + 3_000), switchedAt: new Date(epoch.getTime() + 5_000),
+        finishedAt: new Date(epoch.getTime() + 9_000), pauseMs: 12.5, reverting: false, cancelRequested: false, revertRequested: false, retireRequested: false,
       };
-      this.moves.push(move);
+      this.moveRows.push(move);
       return Promise.resolve({ tenant, move });
     },
     suspend: (id) => Promise.resolve({ ...this.#record(id), state: "SUSPENDED" }),
     reactivate: (id) => Promise.resolve(this.#record(id)),
-    latestMove: (id) => Promise.resolve(this.moves.findLast((move) => move.tenantId === id)),
-    findMove: (id) => Promise.resolve(this.moves.find((move) => move.id === id)),
-    watchMove: (id) => this.#watchMove(id),
+    latestMove: (id) => Promise.resolve(this.moveRows.findLast((move) => move.tenantId === id)),
+    isolation: (record) => Promise.resolve(record.tier === "ENTERPRISE" ? { credential: "OWN", keyVersion: 2, cluster: "west" } : undefined),
   };
+  readonly moves: Services["moves"] = {
+    find: (id) => Promise.resolve(this.moveRows.find((move) => move.id === id)),
+    watch: (id) => this.#watchMove(id),
+    cancel: (id) => Promise.resolve({ ...this.#move(id), phase: "CANCELLING", cancelRequested: true }),
+    revert: (id) => Promise.resolve({ ...this.#move(id), phase: "OBSERVING", revertRequested: true }),
+  };
+  readonly erasure: Services["erasure"] = {
+    erase: (id) => {
+      const tenant = { ...this.#record(id), state: "ERASED" } as const;
+      const receipt: ErasureRow = {
+        tenantId: tenant.id, phase: "ENDED", status: "COMPLETE", homes: [{ kind: "POOL" }], emptied: ["POOL"], removed: [{ store: "pool", what: "rows of chunks", count: 3 }],
+        kept: [{ what: "the id", why: "never given again" }], unreachable: [], rounds: 0, startedAt: epoch, verifiedAt: epoch, finishedAt: epoch,
+      };
+      this.erasures.push(receipt);
+      return Promise.resolve({ tenant, receipt });
+    },
+    find: (id) => Promise.resolve(this.erasures.find((receipt) => receipt.tenantId === id)),
+  };
+  readonly keys: Services["keys"] = { rotate: (id) => Promise.resolve({ tenant: this.#record(id), rotation: { version: 3, rows: 40 } }) };
+
+  #move(id: unknown): PlacementMoveRow {
+    const move = this.moveRows.find((candidate) => candidate.id === id);
+    if (move === undefined) throw notFound("PlacementMove");
+    return move;
+  }
 
   #record(id: unknown): TenantRecord {
     const record = [...this.records.values()].find((candidate) => candidate.id === id);
@@ -141,8 +168,8 @@ export class FakeServices implements Services {
     });
   }
 
-  async *#watchMove(id: string): AsyncGenerator<PlacementMoveRow> {
-    for (const move of this.moves.filter((candidate) => candidate.id === id)) {
+  async *#watchMove(id: unknown): AsyncGenerator<PlacementMoveRow> {
+    for (const move of this.moveRows.filter((candidate) => candidate.id === id)) {
       yield move;
       yield { ...move, phase: "DONE", copied: 20 };
     }

@@ -12,7 +12,8 @@ import type { EraseRun, EraseTools } from "./erase-run.js";
 
 /**
  * Closes the pool for good, and the silo the tenant lives in, and notes what is there. Silos of the
- * past are not opened: opening one that was dropped would make it anew.
+ * past are not opened: opening one that was dropped would make it anew. One that does not open may
+ * still be dropped, which closes it as well: a writer that wakes up later finds no fence.
  */
 export async function closeHomes(tools: EraseTools, run: EraseRun): Promise<ErasurePhase> {
   const record = await tools.control.directory.find(run.erasure.tenantId);
@@ -20,7 +21,7 @@ export async function closeHomes(tools: EraseTools, run: EraseRun): Promise<Eras
   const left = new Map(lived.map((home) => [homeKey(home), home]));
   for (const key of run.erasure.emptied) left.delete(key);
   for (const home of left.values()) {
-    await unlessUnreachable(run, home, () => withDatabase(tools, home, (database) => closeHome(database, run, home)));
+    await unlessUnreachable(home, () => withDatabase(tools, home, (database) => closeHome(database, run, home)));
   }
   return "REMOVING";
 }
@@ -37,11 +38,9 @@ export async function emptyHomes(tools: EraseTools, run: EraseRun): Promise<Eras
   for (const home of run.erasure.homes) {
     const key = homeKey(home);
     if (run.erasure.emptied.includes(key)) continue;
-    await unlessUnreachable(run, home, async () => {
-      if (home.kind === "POOL") await emptyPool(tools, run, home);
-      else await destroySilo(tools, run, home);
-      await run.record({ emptied: [...run.erasure.emptied, key] });
-    });
+    const reason = await unlessUnreachable(home, () => (home.kind === "POOL" ? emptyPool(tools, run, home) : destroySilo(tools, run, home)));
+    const { emptied, unreachable } = run.erasure;
+    await run.record(reason === undefined ? { emptied: [...emptied, key] } : { unreachable: withUnreachable(unreachable, { store: storeName(home), reason }) });
   }
   return "FORGETTING";
 }
@@ -66,15 +65,16 @@ export function siloParts(home: SiloHome, removal: SiloRemoval): readonly Remove
 }
 
 /**
- * A silo that cannot be reached goes on the receipt, and the rest of the tenant is erased all the
- * same. The pool shares the control plane's deployment: without it there is nothing to go on with.
+ * Why a silo could not be reached; the rest of the tenant is erased all the same. The pool shares the
+ * control plane's deployment: without it there is nothing to go on with.
  */
-async function unlessUnreachable(run: EraseRun, home: Home, work: () => Promise<void>): Promise<void> {
+async function unlessUnreachable(home: Home, work: () => Promise<void>): Promise<string | undefined> {
   try {
     await work();
+    return undefined;
   } catch (error) {
     if (home.kind === "POOL" || !(error instanceof BulkheadError) || error.code !== "SERVICE_UNAVAILABLE") throw error;
-    await run.record({ unreachable: withUnreachable(run.erasure.unreachable, { store: storeName(home), reason: error.message }) });
+    return error.message;
   }
 }
 

@@ -33,6 +33,7 @@ export function keptParts(tenantId: string, ledgerRows: number): readonly KeptPa
     ...(ledgerRows === 0 ? [] : [{ what: `${ledgerRows} rows of the usage ledger`, why: "bills must stay provable; they name users by pseudonyms, and the key that made those is destroyed" }]),
     { what: `the id ${tenantId} in the directory, without its name`, why: "it is never given to another tenant, whom tokens of this one would then let in" },
     { what: "one closed fence in the pool", why: "a server that slept through the erasure finds it closed and writes nothing" },
+    { what: "the names of destroyed secrets", why: "a server that asks for one is refused instead of given a new one; the secrets themselves are gone" },
     { what: "this receipt", why: "it proves what was done, and holds counts and no content" },
     { what: "lines of logs and traces already written", why: "they are outside the server's reach; they hold ids and never text, and end with your log retention" },
     { what: "backups made by the deployment's owner", why: "they are outside the server's reach; text from a silo in them cannot be read without the destroyed key, if the control plane's own backups are gone" },

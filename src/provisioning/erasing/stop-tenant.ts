@@ -6,7 +6,7 @@ import type { PlacementMoveRow } from "../../storage/control/control-plane.js";
 import type { ErasurePhase } from "../../storage/control/erasure-rows.js";
 import { readHome, type Home, type TenantRecord } from "../../tenancy/tenant-record.js";
 import { changeRecord } from "../change-placement.js";
-import { hasEnded } from "../move-ends.js";
+import { isEnd } from "../move-steps.js";
 import { storeName, withUnreachable } from "./erase-receipt.js";
 import type { EraseRun, EraseTools } from "./erase-run.js";
 
@@ -31,7 +31,7 @@ export async function endMove(tools: EraseTools, run: EraseRun): Promise<Erasure
   const until = performance.now() + tools.moveEndMsMax;
   for (;;) {
     const move = await tools.control.moves.latestOf(tenantId);
-    if (move === undefined || hasEnded(move)) return "CLOSING";
+    if (move === undefined || isEnd(move.phase)) return "CLOSING";
     if (performance.now() > until) return giveUpOn(run, move);
     await askToEnd(tools, move);
     await sleep(moveEndPollMs, undefined, { signal: run.signal });

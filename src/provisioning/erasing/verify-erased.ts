@@ -7,7 +7,7 @@ import { findRows } from "../../storage/erasing/find-rows.js";
 import { openJobContext } from "../../tenancy/tenant-context.js";
 import type { Home, TenantRecord } from "../../tenancy/tenant-record.js";
 import { changeRecord } from "../change-placement.js";
-import { hasEnded } from "../move-ends.js";
+import { isEnd } from "../move-steps.js";
 import { siloParts, withDatabase } from "./empty-homes.js";
 import { keptParts, storeName, withRemoved, withUnreachable } from "./erase-receipt.js";
 import type { EraseRun, EraseTools } from "./erase-run.js";
@@ -29,7 +29,7 @@ export async function verifyErased(tools: EraseTools, run: EraseRun): Promise<Er
   const { tenantId, rounds } = run.erasure;
   const move = await control.moves.latestOf(tenantId);
   // Begun by a server that had read the directory before the erasure and slept since.
-  if (move !== undefined && !hasEnded(move)) return "ENDING_MOVE";
+  if (move !== undefined && !isEnd(move.phase)) return "ENDING_MOVE";
   const findings = [...(await findInPool(tools, run)), ...(await findSilos(tools, run)), ...(await findInControlPlane(tools, run))];
   if (findings.length > 0 && rounds < roundsMax) {
     const again = new Set(findings.flatMap(({ home }) => (home === undefined ? [] : [homeKey(home)])));
