@@ -13,6 +13,7 @@ import type { ControlPlane, PlacementMoveRow } from "../../src/storage/control/c
 import { openControlPlane } from "../../src/storage/control/open-control-plane.js";
 import { declareCollections } from "../../src/storage/declare-collections.js";
 import { openHome, type HomeOptions, type TenantHome } from "../../src/storage/home.js";
+import type { DocumentRow } from "../../src/storage/tenant-store.js";
 import { openJobContext, type TenantContext } from "../../src/tenancy/tenant-context.js";
 import type { HomeKind } from "../../src/tenancy/tier-policy.js";
 import { CachedTenantDirectory } from "../../src/tenancy/tenant-directory.js";
@@ -82,20 +83,29 @@ export class World {
   }
 
   async titles(id: string): Promise<readonly string[]> {
+    return (await this.documents(id)).map(({ title }) => title).toSorted();
+  }
+
+  async documents(id: string): Promise<readonly DocumentRow[]> {
     const deadline = Deadline.after(10_000);
     const context = await this.context(id);
-    const titles: string[] = [];
+    const documents: DocumentRow[] = [];
     try {
       for (let after: string | undefined; ; ) {
         const request = { first: 100, ...(after === undefined ? {} : { after }) };
         const page = await this.router.read(context, deadline, (store) => store.documents.page(request, {}));
-        titles.push(...page.items.map(({ item }) => item.title));
+        documents.push(...page.items.map(({ item }) => item));
         after = page.items.at(-1)?.cursor;
-        if (!page.hasNextPage) return titles.toSorted();
+        if (!page.hasNextPage) return documents;
       }
     } finally {
       deadline.dispose();
     }
+  }
+
+  /** Whether every stripe of the tenant's fence in the pool is closed. */
+  async isClosed(id: string): Promise<boolean> {
+    return (await this.deployment.client.db(`${this.prefix}_pool`).collection("fences").countDocuments({ tenant_id: id, open: true })) === 0;
   }
 
   /** Makes another server's lease look as old as it would be some seconds later. */

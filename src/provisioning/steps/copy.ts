@@ -1,9 +1,10 @@
 import { copyTenant, countTenant, removeBehind } from "../../storage/moving/copy-tenant.js";
+import { asMover } from "../../storage/moving/mover-guard.js";
 import { removeTenant } from "../../storage/moving/remove-tenant.js";
-import { readWatermarks } from "../../storage/fence.js";
+import { carryWatermarks, readWatermarks } from "../../storage/fence.js";
 import type { MovePhase } from "../../storage/control/control-plane.js";
 import { claimAsDriver } from "../change-placement.js";
-import { legOf, reach, withBoth, type MoveRun, type MoveTools } from "../move-run.js";
+import { legOf, reach, watermarksOf, withBoth, type MoveRun, type MoveTools } from "../move-run.js";
 
 /** Copies every row while writers go on. Whatever they change meanwhile is followed from the watermarks that were read first. */
 export async function copy(tools: MoveTools, run: MoveRun): Promise<MovePhase> {
@@ -18,6 +19,8 @@ export async function copy(tools: MoveTools, run: MoveRun): Promise<MovePhase> {
     // A batch that was committed and not recorded is copied again.
     if (copiedTo === undefined) await removeTenant(target.database, tenantId, run.token);
     else await removeBehind(target.database, tenantId, run.token, copiedTo);
+    // Numbering goes on from the source's own, also when no writer comes by during the whole move.
+    await asMover(target.database, tenantId, run.token, (session) => carryWatermarks(target.database, tenantId, watermarksOf(run.move), session));
     await reach(tools, "COPYING begins");
     await copyTenant(source, target, tenantId, run.token, copiedTo, async (rows, position) => {
       await reach(tools, "COPYING batch committed");

@@ -4,7 +4,7 @@ import { closeRoot, closeStripes, isFenceOpen, openFence, reopenFence } from "..
 import type { TenantHome } from "../../storage/home.js";
 import { differingSets } from "../../storage/moving/compare-tenant.js";
 import { isClaimed } from "../../storage/moving/mover-guard.js";
-import { RowSets } from "../../storage/moving/moving-home.js";
+import type { RowSet, RowSets } from "../../storage/moving/moving-home.js";
 import { claimAsDriver, settle } from "../change-placement.js";
 import { legOf, reach, withBoth, type Leg, type MoveRun, type MoveTools } from "../move-run.js";
 import { catchUp } from "./follow.js";
@@ -59,24 +59,37 @@ async function takeOver(run: MoveRun, leg: Leg, source: TenantHome, target: Tena
 }
 
 async function pause(tools: MoveTools, run: MoveRun, leg: Leg, source: TenantHome, target: TenantHome, suspects: RowSets): Promise<MovePhase> {
-  const { tenantId } = run.move;
   const startedAt = performance.now();
-  await reach(tools, "SWITCHING pause begins");
-  if (!(await closeStripes(source.database, tenantId, closeMsMax))) return giveUp(run, leg, source, startedAt);
-  await reach(tools, "SWITCHING source closed");
-  suspects.add(await catchUp(tools, run, source, target));
-  if (suspects.size > pauseRowsMax) return giveUp(run, leg, source, startedAt);
-  const differing = await differingSets(source, target, tenantId, suspects.values());
+  let differing: readonly RowSet[] | undefined;
+  try {
+    differing = await finish(tools, run, source, target, suspects, startedAt);
+  } catch (error) {
+    // Nothing of the target is open yet. A writer must not wait for the next try, nor for another server.
+    await reopenFence(source.database, run.move.tenantId, leg.sourceEpoch, run.token).catch(() => undefined);
+    throw error;
+  }
+  if (differing === undefined) return giveUp(run, leg, source, startedAt);
   if (differing.length > 0) {
     await run.record({ failure: `Verification failed: ${describe(differing)} differ between source and target` });
     return "CANCELLING";
   }
-  if (performance.now() - startedAt > pauseMsMax) return giveUp(run, leg, source, startedAt);
   await reach(tools, "SWITCHING verified");
   // The fence first: from the moment the directory says so, the new home takes writes.
-  await openFence(target.database, tenantId, leg.targetEpoch, run.token);
+  await openFence(target.database, run.move.tenantId, leg.targetEpoch, run.token);
   await reach(tools, "SWITCHING target open");
   return settled(tools, run, leg, startedAt);
+}
+
+/** Copies and compares what writers left, behind the closed fence. Undefined when it would take too long. */
+async function finish(tools: MoveTools, run: MoveRun, source: TenantHome, target: TenantHome, suspects: RowSets, startedAt: number): Promise<readonly RowSet[] | undefined> {
+  const { tenantId } = run.move;
+  await reach(tools, "SWITCHING pause begins");
+  if (!(await closeStripes(source.database, tenantId, closeMsMax))) return undefined;
+  await reach(tools, "SWITCHING source closed");
+  suspects.add(await catchUp(tools, run, source, target));
+  if (suspects.size > pauseRowsMax) return undefined;
+  const differing = await differingSets(source, target, tenantId, suspects.values());
+  return performance.now() - startedAt > pauseMsMax ? undefined : differing;
 }
 
 /** Lets the writers go on as before. Only this run's own closing is undone; were it another's by now, this throws. */
