@@ -163,7 +163,7 @@ export class AnswerQuestion {
     const { guards, door, counter, pseudonyms } = this.parts;
     const { context, deadline, plan, history } = asking;
     const { canary, guard } = guards.watchOutput();
-    const request = { model: plan.chosen.model, question: plan.question, history, passages, maxTokens: plan.maxTokens, userTag: pseudonyms.forProvider(context), canary };
+    const request = { model: plan.chosen.model, question: plan.question, history, passages, maxTokens: plan.maxTokens, userTag: await pseudonyms.forProvider(context), canary };
     const contextTokens = passages.reduce((total, passage) => total + passage.textTokens, 0);
     const promptTokens = asking.questionTokens + asking.historyTokens + contextTokens + promptOverheadTokens;
     const call: MeteredCall = { ...callOf(asking, "model"), kind: "COMPLETION", model: plan.chosen.model, reserveTokens: promptTokens + plan.maxTokens, workClass: "INTERACTIVE" };

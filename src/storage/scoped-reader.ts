@@ -2,7 +2,7 @@ import type { AggregateOptions, ClientSession, Document, ReadConcernLevel, Sort 
 import type { TenantCheck } from "./belongs-to-tenant.js";
 import { translating } from "./driver-errors.js";
 import { packVector } from "./packed-vector.js";
-import { clearRows } from "./row-sealer.js";
+import { clearRows, type RowSealer } from "./row-sealer.js";
 import type { CollectionName, Collections } from "./rows.js";
 import type { Narrowing, Scope } from "./scope.js";
 import { withKeys } from "./sealing/with-keys.js";
@@ -75,7 +75,7 @@ export class ScopedReader<Name extends CollectionName> {
     const stages: Document[] = [search, { $addFields: { search_score: { $meta: "vectorSearchScore" } } }, { $project: exclusion(without) }];
     // A vector search is refused under any read concern but local.
     const options: AggregateOptions = { maxTimeMS: readMsMax, readConcern: { level: "local" } };
-    return withKeys(async () => {
+    return withKeys(this.#sealer, async () => {
       const rows = await translating(() => this.#collection().aggregate(stages, options).toArray());
       return rows.map((found) => {
         const { search_score: score, ...row } = found;
@@ -84,13 +84,17 @@ export class ScopedReader<Name extends CollectionName> {
     });
   }
 
+  get #sealer(): RowSealer {
+    return this.database.sealer ?? clearRows;
+  }
+
   #collection() {
     return this.database.db.collection(this.name);
   }
 
   /** In a transaction the transaction's own read concern holds, and the error must keep the labels that decide on a retry. */
   #run<Value>(work: () => Promise<Value>): Promise<Value> {
-    return withKeys(() => (this.session === undefined ? translating(work) : work()));
+    return withKeys(this.#sealer, () => (this.session === undefined ? translating(work) : work()));
   }
 
   #options() {
@@ -100,7 +104,7 @@ export class ScopedReader<Name extends CollectionName> {
   /** The check comes first: whether a row of another tenant would open is of no interest. */
   #opened(row: Document): Collections[Name] {
     const checked = this.check.row(row as unknown as Collections[Name], this.name);
-    return (this.database.sealer ?? clearRows).open(this.name, checked) as Collections[Name];
+    return this.#sealer.open(this.name, checked) as Collections[Name];
   }
 }
 

@@ -100,7 +100,7 @@ export class ScopedWriter<Name extends CollectionName> {
   async #opened(row: Document | null): Promise<Collections[Name] | undefined> {
     if (row === null) return undefined;
     const checked = this.check.row(row as unknown as Collections[Name], this.name);
-    return withKeys(async () => this.#sealer.open(this.name, checked) as Collections[Name]);
+    return withKeys(this.#sealer, async () => this.#sealer.open(this.name, checked) as Collections[Name]);
   }
 
   #operators(change: Change<Name>): Document {

@@ -3,6 +3,7 @@
  * it the ledger of the control plane, which counts a row sent twice once.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { BulkheadError } from "../kernel/errors.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { TenantLedger, UsageKind, UsageRow } from "../storage/control/control-plane.js";
@@ -18,6 +19,9 @@ export interface RecordedCall {
   readonly usage: PricedUsage;
   readonly outcome: UsageRow["outcome"];
 }
+
+/** In place of a name that cannot be had: the tenant was erased while its last call was on its way, or the vault does not answer. */
+const namelessUser = "usr_unknown";
 
 /** Pauses before the second and third try: long enough for an election's first moments, short enough for a request. */
 const retryPausesMs = [50, 400] as const;
@@ -40,10 +44,11 @@ export class UsageRecorder {
    * A row that could not be written raises an alarm that carries it whole, so it can be replayed.
    */
   async record(context: TenantContext, call: RecordedCall, price: Price, at: Date): Promise<void> {
-    const row = this.#row(context, call, price, at);
     const ledger = this.ledgerOf(context);
+    let row = rowOf(context, call, price, at, namelessUser);
     for (const pauseMs of [...retryPausesMs, undefined]) {
       try {
+        row = rowOf(context, call, price, at, await this.#nameOf(context));
         await ledger.append(row);
         return;
       } catch (error) {
@@ -53,20 +58,30 @@ export class UsageRecorder {
     }
   }
 
-  #row(context: TenantContext, call: RecordedCall, price: Price, at: Date): Omit<UsageRow, "id"> {
-    return {
-      userPseudonym: this.pseudonyms.inLedger(context),
-      requestId: context.requestId,
-      path: call.path,
-      callNumber: call.callNumber,
-      kind: call.kind,
-      operation: call.operation,
-      model: call.model,
-      promptTokens: call.usage.promptTokens,
-      completionTokens: call.usage.completionTokens,
-      ...price,
-      outcome: call.outcome,
-      at,
-    };
+  /** What an erased tenant has spent is kept as well, but without a user. */
+  async #nameOf(context: TenantContext): Promise<string> {
+    try {
+      return await this.pseudonyms.inLedger(context);
+    } catch (error) {
+      if (error instanceof BulkheadError && error.code === "NOT_FOUND") return namelessUser;
+      throw error;
+    }
   }
+}
+
+function rowOf(context: TenantContext, call: RecordedCall, price: Price, at: Date, userPseudonym: string): Omit<UsageRow, "id"> {
+  return {
+    userPseudonym,
+    requestId: context.requestId,
+    path: call.path,
+    callNumber: call.callNumber,
+    kind: call.kind,
+    operation: call.operation,
+    model: call.model,
+    promptTokens: call.usage.promptTokens,
+    completionTokens: call.usage.completionTokens,
+    ...price,
+    outcome: call.outcome,
+    at,
+  };
 }

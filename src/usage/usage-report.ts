@@ -48,7 +48,7 @@ export class UsageReporter {
 
   async #groups(context: TenantContext, { from, to, groupBy }: { from: Date; to: Date; groupBy: UsageGrouping }): Promise<readonly UsageGroup[]> {
     const ledger = this.ledgerOf(context);
-    return context.roles.includes("admin") ? ledger.report(from, to, groupBy) : ledger.report(from, to, groupBy, this.pseudonyms.inLedger(context));
+    return context.roles.includes("admin") ? ledger.report(from, to, groupBy) : ledger.report(from, to, groupBy, await this.pseudonyms.inLedger(context));
   }
 
   #range(input: UsageReportInput): { from: Date; to: Date } {

@@ -23,7 +23,7 @@ beforeAll(async () => {
   deployment = await startTestDeployment();
   const db = deployment.client.db(deployment.database("ledger"));
   await declareCollections(db, "CONTROL", "POOL", testEmbedding);
-  control = openControlPlane(deployment.client, db);
+  control = openControlPlane(deployment.client, db, { current: Buffer.alloc(32, 1) });
   const [acme, globex] = [control.ledgerOf(contextOf("acme")), control.ledgerOf(contextOf("globex"))];
   await Promise.all([acme.append(row), globex.append(row), globex.append({ ...row, callNumber: 1 }), globex.append({ ...row, callNumber: 2, userPseudonym: "usr_other" })]);
 });

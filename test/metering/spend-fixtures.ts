@@ -11,7 +11,12 @@ import { UserPseudonyms } from "../../src/usage/user-pseudonyms.js";
 
 export const tierPolicies: TierPolicies = parseTierPolicies(readJson("tiers.json"));
 export const priceBook = PriceBook.parse(readJson("prices.json"));
-export const pseudonyms = new UserPseudonyms(Buffer.alloc(32, 7));
+export const pseudonyms = pseudonymsOf(Buffer.alloc(32, 7));
+
+/** Every tenant's key is the same here: what tells two tenants' names apart must not be the key alone. */
+export function pseudonymsOf(key: Buffer): UserPseudonyms {
+  return new UserPseudonyms({ ensure: async () => ({ versions: [{ version: 1, key }] }) });
+}
 
 export interface ContextOptions {
   readonly tenant?: string;

@@ -1,8 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Deadline } from "../../src/kernel/deadline.js";
 import { UsageReporter } from "../../src/usage/usage-report.js";
-import { UserPseudonyms } from "../../src/usage/user-pseudonyms.js";
-import { contextOf, MemoryLedger, pseudonyms, recorderOf, recordingTelemetry } from "../metering/spend-fixtures.js";
+import { contextOf, MemoryLedger, pseudonyms, pseudonymsOf, recorderOf, recordingTelemetry } from "../metering/spend-fixtures.js";
 
 const clock = { now: () => Date.parse("2026-06-15T12:00:00Z") };
 const deadline = Deadline.after(60_000);
@@ -57,23 +56,23 @@ describe("a usage report", () => {
 });
 
 describe("a user's pseudonym", () => {
-  it("is the same for the same user and says nothing of the name", () => {
-    expect(pseudonyms.inLedger(contextOf())).toBe(pseudonyms.inLedger(contextOf()));
-    expect(pseudonyms.inLedger(contextOf())).toMatch(/^usr_[\w-]{22}$/);
+  it("is the same for the same user and says nothing of the name", async () => {
+    expect(await pseudonyms.inLedger(contextOf())).toBe(await pseudonyms.inLedger(contextOf()));
+    expect(await pseudonyms.inLedger(contextOf())).toMatch(/^usr_[\w-]{22}$/);
   });
 
-  it("differs between users, tenants, keys and purposes", () => {
-    const names = [
+  it("differs between users, tenants, keys and purposes", async () => {
+    const names = await Promise.all([
       pseudonyms.inLedger(contextOf()),
       pseudonyms.inLedger(contextOf({ user: "bob" })),
       pseudonyms.inLedger(contextOf({ tenant: "globex" })),
-      new UserPseudonyms(Buffer.alloc(32, 8)).inLedger(contextOf()),
-      pseudonyms.forProvider(contextOf()).replace("tag_", "usr_"),
-    ];
+      pseudonymsOf(Buffer.alloc(32, 8)).inLedger(contextOf()),
+      pseudonyms.forProvider(contextOf()).then((tag) => tag.replace("tag_", "usr_")),
+    ]);
     expect(new Set(names).size).toBe(names.length);
   });
 
-  it("keeps tenant and user apart, however they are cut", () => {
-    expect(pseudonyms.inLedger(contextOf({ tenant: "acme", user: "1x" }))).not.toBe(pseudonyms.inLedger(contextOf({ tenant: "acme1", user: "x" })));
+  it("keeps tenant and user apart, however they are cut", async () => {
+    expect(await pseudonyms.inLedger(contextOf({ tenant: "acme", user: "1x" }))).not.toBe(await pseudonyms.inLedger(contextOf({ tenant: "acme1", user: "x" })));
   });
 });

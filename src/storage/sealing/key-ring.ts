@@ -38,11 +38,11 @@ export class KeyRing {
     return undefined;
   }
 
-  /** For synchronous use: false when `ready` must be awaited first. */
+  /** For whoever cannot wait: false when `ready` must be awaited first. Then too the vault is read in the background, so that a later try succeeds. */
   isUsable(): boolean {
-    if (performance.now() - this.#readAt >= ringAgeMsMax) return false;
-    void this.ready();
-    return true;
+    const ageMs = performance.now() - this.#readAt;
+    if (ageMs >= renewAfterMs) this.#renew().catch(() => undefined);
+    return ageMs < ringAgeMsMax;
   }
 
   /** Reads the vault, whatever the age, and joins no read that began before. */

@@ -41,7 +41,10 @@ export class SiloSealer implements RowSealer {
     private readonly telemetry: Telemetry,
   ) {}
 
-  /** Await it, where it gives something, before a batch of `seal` or `termForms`; they throw when the keys are too old. */
+  /**
+   * Await it, where it gives something, before a batch: `seal` and `termForms` throw when the keys are
+   * too old, and a key that was destroyed elsewhere must stop opening rows here as well.
+   */
   ready(): Promise<void> | undefined {
     return this.ring.ready();
   }
@@ -60,23 +63,23 @@ export class SiloSealer implements RowSealer {
     const fields = this.collections.get(collection);
     if (fields === undefined) return row;
     const key = this.#newest();
-    const { clear, content } = splitRow(row, fields, (term) => key.terms.of(term));
+    const { readable, content } = splitRow(row, fields, (term) => key.terms.of(term));
     const place = placeOf(this.tenantId, collection, String(row["_id"]), key.version);
-    return { ...clear, [blobField]: new Binary(sealBytes(key.rows, place, content)), [versionField]: key.version };
+    return { ...readable, [blobField]: new Binary(sealBytes(key.rows, place, content)), [versionField]: key.version };
   }
 
   open(collection: CollectionName, row: Document): Document {
     const fields = this.collections.get(collection);
     if (fields === undefined) return row;
-    const { [blobField]: blob, [versionField]: sealedWith, ...clear } = row;
+    const { [blobField]: blob, [versionField]: sealedWith, ...readable } = row;
     // The validator refuses it; whoever got round it must not be able to put words into a tenant's mouth.
-    if (fields.sealed.some((name) => name in clear)) throw this.#refused(collection, row, "clear text");
-    if (blob === undefined) return withoutKeyed(clear, fields);
+    if (fields.sealed.some((name) => name in readable)) throw this.#refused(collection, row, "clear text");
+    if (blob === undefined) return withoutKeyed(readable, fields);
     const key = this.#keyOf(collection, row, Number(sealedWith));
     const place = placeOf(this.tenantId, collection, String(row["_id"]), key.version);
     const content = blob instanceof Binary ? openBytes(key.rows, place, blob.value()) : undefined;
     if (content === undefined) throw this.#refused(collection, row, "altered, or of another row");
-    return joinRow(clear, content, fields);
+    return joinRow(readable, content, fields);
   }
 
   termForms(term: string): readonly string[] {
@@ -84,23 +87,20 @@ export class SiloSealer implements RowSealer {
     return this.ring.all.map((key) => key.terms.of(term));
   }
 
+  /** A row that is sealed by a destroyed key is lost, so an old ring seals nothing. */
   #newest(): SealingKey {
-    this.#checkAge();
+    if (!this.ring.isUsable()) throw new KeysWanting(() => this.ring.learn(), () => serviceUnavailable("The tenant's key cannot be read in time"));
     const { newest } = this.ring;
     if (newest === undefined) throw internal("The tenant's key is gone: nothing can be sealed");
     return newest;
   }
 
   #keyOf(collection: string, row: Document, version: number): SealingKey {
-    this.#checkAge();
     const key = this.ring.find(version);
-    if (key === undefined) throw new KeysWanting(() => this.ring.learn(), () => this.#refused(collection, row, `no key of version ${version}`));
-    return key;
-  }
-
-  /** A key that was destroyed elsewhere must stop working here as well. */
-  #checkAge(): void {
-    if (!this.ring.isUsable()) throw new KeysWanting(() => this.ring.learn(), () => serviceUnavailable("The tenant's key cannot be read in time"));
+    if (key !== undefined) return key;
+    // Begun here as well: a mover cannot wait, but it tries again.
+    this.ring.learn().catch(() => undefined);
+    throw new KeysWanting(() => this.ring.learn(), () => this.#refused(collection, row, `no key of version ${version}`));
   }
 
   #refused(collection: string, row: Document, reason: string): BulkheadError {
@@ -110,6 +110,6 @@ export class SiloSealer implements RowSealer {
 }
 
 /** Forms are no words: a reader must never take them for such. */
-function withoutKeyed(clear: Document, fields: SealedFields): Document {
-  return Object.fromEntries(Object.entries(clear).filter(([name]) => !fields.keyed.includes(name)));
+function withoutKeyed(readable: Document, fields: SealedFields): Document {
+  return Object.fromEntries(Object.entries(readable).filter(([name]) => !fields.keyed.includes(name)));
 }

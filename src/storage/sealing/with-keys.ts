@@ -11,7 +11,9 @@ export function sealerReady(sealer: RowSealer): Promise<void> | undefined {
  * Runs work that opens rows; runs it again once with the vault's present keys when a row asks for
  * them. Again as a whole, because meanwhile a row may have been sealed anew and its key destroyed.
  */
-export async function withKeys<Value>(work: () => Promise<Value>): Promise<Value> {
+export async function withKeys<Value>(sealer: RowSealer, work: () => Promise<Value>): Promise<Value> {
+  if (!(sealer instanceof SiloSealer)) return work();
+  await sealer.ready();
   try {
     return await work();
   } catch (error) {
