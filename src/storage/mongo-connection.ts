@@ -15,6 +15,8 @@ export interface MongoConnectionOptions {
   readonly telemetry: Telemetry;
   /** Whom to log in as, in place of the one whom `uri` names. A user of `admin`, with SCRAM-SHA-256. */
   readonly login?: MongoLogin;
+  /** How long a server is waited for, in ms. Tests of its absence shorten it. */
+  readonly waitMsMax?: number;
 }
 
 export interface MongoLogin {
@@ -23,20 +25,19 @@ export interface MongoLogin {
 }
 
 /** A start, or a request, that finds no server is told so within this: well below a request's deadline. */
-const serverSelectionMs = 5_000;
-const connectMs = 5_000;
-/** A request does not queue for a connection for longer than for a server. */
-const waitForConnectionMs = 5_000;
+const waitMsMaxDefault = 5_000;
 
 /** Throws `SERVICE_UNAVAILABLE` when no server answers in time. The caller closes the client. */
 export async function connectMongo(options: MongoConnectionOptions): Promise<MongoClient> {
+  const waitMs = options.waitMsMax ?? waitMsMaxDefault;
   const compressors = options.local ? [] : await usableCompressors(options.telemetry);
   const client = new MongoClient(options.uri, {
     appName: options.appName,
     maxPoolSize: options.maxPoolSize,
-    serverSelectionTimeoutMS: serverSelectionMs,
-    connectTimeoutMS: connectMs,
-    waitQueueTimeoutMS: waitForConnectionMs,
+    serverSelectionTimeoutMS: waitMs,
+    connectTimeoutMS: waitMs,
+    // A request does not queue for a connection for longer than for a server.
+    waitQueueTimeoutMS: waitMs,
     retryReads: true,
     retryWrites: true,
     writeConcern: { w: "majority" },

@@ -53,6 +53,7 @@ export async function startGuardedEngine(options: { guarded?: boolean } = {}): P
 export interface SiloServerOptions {
   readonly login?: MongoLogin | undefined;
   readonly named?: readonly ClusterAddress[];
+  readonly waitMsMax?: number;
   readonly sealerOf?: ClusterSilosOptions["sealerOf"];
   /** In place of what `named` gathers. */
   readonly clusters?: (telemetry: RecordingTelemetry) => Clusters;
@@ -66,7 +67,7 @@ export class SiloServer {
   static async start(uri: string, options: SiloServerOptions = {}): Promise<SiloServer> {
     const telemetry = recordingTelemetry();
     const login = "login" in options ? options.login : rootLogin;
-    const clusters = options.clusters?.(telemetry) ?? gatherClusters({ main: { uri, ...(login === undefined ? {} : { login }) }, embedded: true, named: options.named ?? [] }, telemetry);
+    const clusters = options.clusters?.(telemetry) ?? gatherClusters({ main: { uri, ...(login === undefined ? {} : { login }) }, embedded: true, named: options.named ?? [], waitMsMax: options.waitMsMax ?? 5_000 }, telemetry);
     const client = await clusters.main.admin();
     const db = client.db(`${prefix}_control`);
     await declareCollections(db, "CONTROL", "POOL", testEmbedding);

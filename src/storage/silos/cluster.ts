@@ -21,6 +21,8 @@ export interface ClusterOptions {
   /** The embedded engine in this process. */
   readonly local: boolean;
   readonly adminConnectionsMax: number;
+  /** How long a server is waited for, in ms. */
+  readonly waitMsMax?: number | undefined;
   readonly telemetry: Telemetry;
   /** Names of databases are shorter there. */
   readonly onAtlas: boolean;
@@ -127,8 +129,8 @@ export class Cluster {
   }
 
   #connect(maxPoolSize: number, appName: string, login: MongoLogin | undefined): Promise<MongoClient> {
-    const { uri, local, telemetry } = this.options;
-    return connectMongo({ uri, local, appName, maxPoolSize, telemetry, ...(login === undefined ? {} : { login }) });
+    const { uri, local, telemetry, waitMsMax } = this.options;
+    return connectMongo({ uri, local, appName, maxPoolSize, telemetry, ...(login === undefined ? {} : { login }), ...(waitMsMax === undefined ? {} : { waitMsMax }) });
   }
 }
 

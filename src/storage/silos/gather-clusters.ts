@@ -11,6 +11,8 @@ export interface GivenClusters {
   readonly embedded: boolean;
   readonly named: readonly ClusterAddress[];
   readonly atlas?: AtlasApiOptions | undefined;
+  /** How long a server is waited for, in ms. Tests of its absence shorten it. */
+  readonly waitMsMax?: number;
 }
 
 /** The control plane, rate limits and declarations of every tenant run through it. */
@@ -19,11 +21,11 @@ const mainConnectionsMax = 64;
 const namedConnectionsMax = 4;
 
 /** Opens nothing yet. */
-export function gatherClusters({ main, embedded, named, atlas }: GivenClusters, telemetry: Telemetry): Clusters {
+export function gatherClusters({ main, embedded, named, atlas, waitMsMax }: GivenClusters, telemetry: Telemetry): Clusters {
   const api = atlas === undefined ? undefined : new AtlasApi(atlas);
   const make = (options: Pick<ClusterOptions, "name" | "uri" | "login" | "local" | "adminConnectionsMax">): Cluster => {
     const onAtlas = isOnAtlas(options.uri);
-    return new Cluster({ ...options, telemetry, onAtlas, ...(api === undefined || !onAtlas ? {} : { atlas: api }) });
+    return new Cluster({ ...options, telemetry, onAtlas, waitMsMax, ...(api === undefined || !onAtlas ? {} : { atlas: api }) });
   };
   return new Clusters(
     make({ ...main, local: embedded, adminConnectionsMax: mainConnectionsMax }),
