@@ -11,6 +11,7 @@ import { errorReply, executeCommand, type Server as CommandServer } from "./comm
 import { lockDirectory } from "./engine/directory-lock.js";
 import { Engine, type EngineEvent } from "./engine/engine.js";
 import { Connection } from "./wire/connection.js";
+import { MESSAGE_BYTES_MAX } from "./wire/message.js";
 
 export interface StartEngineOptions {
   /** Holds one file per database; one engine at a time owns it. */
@@ -69,6 +70,9 @@ export async function startEngine(options: StartEngineOptions): Promise<RunningE
   return { uri: `mongodb://${engine.address}/?directConnection=true`, close };
 }
 
+/** A handshake with its metadata and a proof take under 2 KB; 48 MB from each stranger would be a way to fill the memory. */
+const STRANGER_BYTES_MAX = 16 * 1_024;
+
 let lastConnectionId = 0;
 
 function accept(commands: CommandServer, socket: import("node:net").Socket): Connection {
@@ -76,6 +80,7 @@ function accept(commands: CommandServer, socket: import("node:net").Socket): Con
   const client = new Client(lastConnectionId);
   return new Connection(socket, {
     execute: (request) => executeCommand(commands, request, client),
+    messageBytesMax: () => (commands.users.enforced && client.isStranger ? STRANGER_BYTES_MAX : MESSAGE_BYTES_MAX),
     errorReply,
     onMalformed: (message) => commands.engine.event("warn", `A client was disconnected: ${message}`),
   });

@@ -19,7 +19,7 @@ export interface AskedCommand {
 }
 
 /** Who the caller is, also when nothing is enforced. Throws EngineError 13 Unauthorized. */
-export function authorize(users: UserDirectory, client: Client, command: AskedCommand): KnownUser | undefined {
+export function authorize(users: Pick<UserDirectory, "enforced" | "find">, client: Client, command: AskedCommand): KnownUser | undefined {
   const caller = client.user(users.find);
   if (users.enforced) refuse(command, caller);
   return caller;

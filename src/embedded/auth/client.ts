@@ -17,6 +17,8 @@ export interface Conversation {
 
 export class Client {
   conversation: Conversation | undefined;
+  /** Never authenticated yet; who was dropped is told so, a stranger is only listened to as far as he must be. */
+  isStranger = true;
   #authenticated: { name: UserName; id: string } | undefined;
 
   constructor(readonly id: number) {}
@@ -42,6 +44,7 @@ export class Client {
       }
       throw new EngineError(5_626_702, "Location5626702", "Client has attempted to authenticate as multiple users on the same database");
     }
+    this.isStranger = false;
     this.#authenticated = { name: user.name, id: user.id };
   }
 

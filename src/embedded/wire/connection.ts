@@ -4,7 +4,7 @@
  */
 import type { Socket } from "node:net";
 import type { Doc } from "../semantics/bson-codec.js";
-import { formatReply, HEADER_BYTES, MalformedMessage, MESSAGE_BYTES_MAX, parseMessage, type Request } from "./message.js";
+import { formatReply, HEADER_BYTES, MalformedMessage, parseMessage, type Request } from "./message.js";
 
 /** A running command gets this long to be answered when the engine closes. */
 const CLOSE_MS_MAX = 5_000;
@@ -12,6 +12,8 @@ const CLOSE_MS_MAX = 5_000;
 export interface ConnectionHandler {
   /** Never throws: errors are replies. */
   execute(request: Request): Promise<Buffer | Doc>;
+  /** Of the next message: less for a peer that has not said who it is. */
+  messageBytesMax(): number;
   onMalformed(message: string): void;
   errorReply(error: unknown): Doc;
 }
@@ -86,8 +88,9 @@ export class Connection {
   #take(): Buffer | undefined {
     if (this.#buffered < HEADER_BYTES) return undefined;
     const length = this.#peekLength();
-    if (length < HEADER_BYTES || length > MESSAGE_BYTES_MAX) {
-      throw new MalformedMessage(`Got a message of ${length} bytes, expected ${HEADER_BYTES} to ${MESSAGE_BYTES_MAX}`, 0);
+    const bytesMax = this.#handler.messageBytesMax();
+    if (length < HEADER_BYTES || length > bytesMax) {
+      throw new MalformedMessage(`Got a message of ${length} bytes, expected ${HEADER_BYTES} to ${bytesMax}`, 0);
     }
     if (this.#buffered < length) return undefined;
     const all = this.#joined();

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Long, type Document } from "bson";
+import { authorize } from "../../../src/embedded/auth/authorize.js";
+import { Client } from "../../../src/embedded/auth/client.js";
 import { accessTo } from "../../../src/embedded/auth/command-access.js";
+import { givenRoot } from "../../../src/embedded/auth/given-root.js";
 import { COMMANDS } from "../../../src/embedded/commands/registry.js";
 import { RawConnection, scram } from "./scram-client.js";
 import { PASSWORD, ROOT, usersFixture, type UsersFixture } from "./users-fixture.js";
@@ -61,6 +64,17 @@ describe("every command of the registry", () => {
     expect(names.filter((name) => accessTo(name) === "open").toSorted()).toEqual(OPEN.toSorted());
     expect(names.filter((name) => accessTo(name) === "authenticated").toSorted()).toEqual(ANY_USER.toSorted());
     expect(guarded.length).toBeGreaterThan(25);
+  });
+
+  it("that had no entry would be refused to root himself", async () => {
+    const given = givenRoot(ROOT, () => Buffer.alloc(28));
+    const client = new Client(1);
+    client.authenticate(given);
+    const users = { enforced: true, find: () => given };
+    const ask = (name: string): unknown => authorize(users, client, { name, key: name, body: { [name]: "things", $db: "a" } });
+    expect(ask("find")).toBe(given);
+    expect(() => ask("brandNew")).toThrow('not authorized on a to execute command { brandNew: "things", $db: "a" }');
+    await given.credentials;
   });
 
   it("refuses a stranger, also in words", async () => {

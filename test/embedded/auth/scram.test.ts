@@ -144,6 +144,19 @@ describe("SCRAM-SHA-256", () => {
     });
   });
 
+  it("is all a stranger may talk about: a message longer than a handshake ends his connection before it is read", async () => {
+    const long = { ping: 1, comment: "x".repeat(20_000), $db: "admin" };
+    expect(await withConnection((connection) => connection.command(long))).toMatchObject({ ok: 0 });
+    await withConnection(async (connection) => {
+      await connection.command(long);
+      await expect(connection.command({ ping: 1, $db: "admin" })).rejects.toThrow("The engine closed the connection");
+    });
+    await withConnection(async (connection) => {
+      await scram(connection, ann);
+      expect(await connection.command(long)).toMatchObject({ ok: 1 });
+    });
+  });
+
   it("is the only mechanism", async () => {
     for (const mechanism of ["SCRAM-SHA-1", "PLAIN", "MONGODB-X509"]) {
       const reply = await withConnection((connection) => connection.command({ saslStart: 1, mechanism, payload: bytes("n,,n=ann,r=abc"), $db: "shop" }));
