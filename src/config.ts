@@ -17,6 +17,8 @@ export interface Config {
   readonly redisUrl?: string;
   readonly jwt: { readonly issuer: string; readonly audience: string; readonly operatorAudience: string; readonly jwksUri?: string };
   readonly masterKey?: Buffer;
+  /** What `masterKey` replaces, for as long as tenants' keys may still be wrapped by it. */
+  readonly masterKeyPrevious?: Buffer;
   readonly model?: { readonly baseUrl: string; readonly apiKey?: string; readonly name: string };
   readonly embedding?: { readonly baseUrl: string; readonly apiKey?: string; readonly model: string; readonly dimensions: number };
   readonly logLevel: "debug" | "info" | "warn" | "error";
@@ -55,6 +57,7 @@ const variables = z.object({
   OPERATOR_AUDIENCE: text.default("bulkhead-operator"),
   JWKS_URI: httpUrl.optional(),
   MASTER_KEY: z.string().regex(/^[A-Za-z0-9+/_-]{43}=?$/).optional(),
+  MASTER_KEY_PREVIOUS: z.string().regex(/^[A-Za-z0-9+/_-]{43}=?$/).optional(),
   MODEL_BASE_URL: httpUrl.optional(),
   MODEL_API_KEY: text.optional(),
   MODEL_NAME: text.optional(),
@@ -77,13 +80,14 @@ const expectations: Partial<Record<keyof z.infer<typeof variables>, string>> = {
   REDIS_URL: "redis://… or rediss://…",
   JWKS_URI: "an http or https URL",
   MASTER_KEY: "32 bytes in base64",
+  MASTER_KEY_PREVIOUS: "32 bytes in base64",
   MODEL_BASE_URL: "an http or https URL",
   EMBEDDING_BASE_URL: "an http or https URL",
   EMBEDDING_DIMENSIONS: "a whole number from 1 to 8192",
   LOG_LEVEL: "debug, info, warn or error",
 };
 
-const secrets: ReadonlySet<string> = new Set(["MASTER_KEY", "MODEL_API_KEY", "EMBEDDING_API_KEY", "MONGODB_URI", "REDIS_URL", "ATLAS_API_KEY"]);
+const secrets: ReadonlySet<string> = new Set(["MASTER_KEY", "MASTER_KEY_PREVIOUS", "MODEL_API_KEY", "EMBEDDING_API_KEY", "MONGODB_URI", "REDIS_URL", "ATLAS_API_KEY"]);
 const laterVariables = ["OTEL_EXPORTER_OTLP_ENDPOINT"];
 
 /** Throws `BAD_USER_INPUT` naming the variable, what was got (never a secret's value) and what was expected. */
@@ -117,6 +121,7 @@ function freezeConfig(env: z.infer<typeof variables>, notYetServed: readonly str
     ...(env.REDIS_URL === undefined ? {} : { redisUrl: env.REDIS_URL }),
     jwt: Object.freeze({ issuer: env.JWT_ISSUER, audience: env.JWT_AUDIENCE, operatorAudience: env.OPERATOR_AUDIENCE, ...(env.JWKS_URI === undefined ? {} : { jwksUri: env.JWKS_URI }) }),
     ...(env.MASTER_KEY === undefined ? {} : { masterKey: Buffer.from(env.MASTER_KEY, "base64") }),
+    ...(env.MASTER_KEY_PREVIOUS === undefined ? {} : { masterKeyPrevious: Buffer.from(env.MASTER_KEY_PREVIOUS, "base64") }),
     ...modelOf(env),
     ...embeddingOf(env),
     logLevel: env.LOG_LEVEL,

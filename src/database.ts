@@ -5,7 +5,7 @@ import type { Config } from "./config.js";
 import { badUserInput } from "./kernel/errors.js";
 import { LeasedCache } from "./kernel/leased-cache.js";
 import type { Telemetry } from "./kernel/telemetry.js";
-import { deriveKey, masterKeyOf } from "./master-key.js";
+import { masterKeyOf, wrappingKeysOf } from "./master-key.js";
 import { openEngine } from "./open-engine.js";
 import { homeOfKey } from "./routing/home-key.js";
 import { serverIdOf } from "./server-id.js";
@@ -51,7 +51,7 @@ export async function openDatabase(config: Config, embedding: EmbeddingModelRef,
   const { databasePrefix } = config.mongodb;
   const controlDb = client.db(`${databasePrefix}_control`);
   await declareCollections(controlDb, "CONTROL", "POOL", embedding, options.onProgress);
-  const wrapping = { current: deriveKey(master, "key vault") };
+  const wrapping = wrappingKeysOf(master, config.masterKeyPrevious);
   await unlockVault(controlDb, wrapping);
   const control = openControlPlane(client, controlDb, wrapping);
   const { vault } = control;
