@@ -62,7 +62,8 @@ class Puppet {
 
   constructor(world: World) {
     this.done = world
-      .mover(world.control, { observeMs: 150, at: () => this.#stand() })
+      // Both longer than a server remembers where a tenant lives: with less, the other server reads from the home that was left.
+      .mover(world.control, { announceMs: 550, observeMs: 150, retireAfterMs: 600, at: () => this.#stand() })
       .drive()
       .then(
         () => void (this.#ended = true),
@@ -203,7 +204,7 @@ async function play(moves: readonly Move[], toSilo: boolean): Promise<void> {
     const { phase } = (await home.control.moves.find(back.id)) ?? back;
     if (["DONE", "FAILED", "CANCELLED", "REVERTED"].includes(phase)) break;
     await home.expireLeases();
-    await home.mover().drive(back.id);
+    await home.mover(home.control, { announceMs: 550, retireAfterMs: 600 }).drive(back.id);
   }
   const ended = await home.control.moves.find(back.id);
   expect(["DONE", "CANCELLED", "REVERTED"], ended?.failure).toContain(ended?.phase);

@@ -72,7 +72,7 @@ describe("a tenant that moves there and back while two servers write and read it
     const pauses: number[] = [];
     for (const tier of ["ENTERPRISE", "PRO", "ENTERPRISE", "FREE"] as const) {
       const { move } = await world.administration.changeTier(id, tier);
-      await world.mover(world.control, { announceMs: 600 }).drive(move?.id);
+      await world.mover(world.control, { announceMs: 600, retireAfterMs: 600 }).drive(move?.id);
       const ended = await world.control.moves.find(move?.id ?? ("" as never));
       expect(ended).toMatchObject({ phase: "DONE" });
       pauses.push(ended?.pauseMs ?? -1);
