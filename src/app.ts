@@ -63,6 +63,8 @@ export interface AppOptions {
   readonly tenantsFolder?: string;
   /** How long the old home is kept after a switch, in ms. */
   readonly retireAfterMs?: number;
+  /** How long a switched move can be called back, in ms. */
+  readonly observeMs?: number;
   /** The one deadline of a request, in ms. Tests shorten it. */
   readonly requestDeadlineMs?: number;
   /** Longest silence of a model, in ms. Tests shorten it. */
@@ -78,6 +80,12 @@ const developmentTokenSeconds = 86_400;
 
 /** A margin for the scheduling of a busy machine on top of what a read may trust. */
 const retireMarginMs = 500;
+
+/** For the scheduling of a busy machine, on top of how long a server remembers where a tenant lives. */
+const announceMarginMs = 100;
+
+/** Enough for an alarm to go off and a person at a shell to act; a tenant that is observed is served as any other. */
+const observeMsDefault = 10_000;
 
 /** The same on top of the age of a server's view of the directory, before an erasure goes on. */
 const stopMarginMs = 200;
@@ -133,7 +141,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const ingest = new IngestDocument({ router, queue: ingestion });
 
   const retireAfterMs = options.retireAfterMs ?? directoryAgeMsMax + readTrustMsMax + retireMarginMs;
-  const mover = new PlacementMover({ control, directory, homes, policies, retireAfterMs }, telemetry);
+  const mover = new PlacementMover({ control, directory, homes, silos, policies, announceMs: directoryAgeMsMax + announceMarginMs, observeMs: options.observeMs ?? observeMsDefault, retireAfterMs }, telemetry);
   closers.add("mover", () => mover.close());
   const administration = new TenantAdministration({ control, directory, homes, silos, policies, onMoveBegun: () => mover.kick(), onReactivated: (record) => resumeTenant({ policies, ingestion, router, embedding: embedder, telemetry }, record) });
   const moves = new PlacementMoves({ control, directory, onMoveRequested: () => mover.kick() });

@@ -39,7 +39,7 @@ const streamMsMax = 24 * 60 * 60 * 1_000;
 const streamsPerTenantMax = 200;
 
 /** Well under the second within which a suspension must reach every server, given the directory's own half second. */
-const suspensionCheckMs = 400;
+const suspensionCheckMs = 200;
 
 /** Errors of one bad document: the first few tell enough. */
 const validationErrorsMax = 20;

@@ -53,7 +53,7 @@ export class TestServer {
 
   static async #startWith(dataDir: string, tenantsFolder: string, environment: Record<string, string>, options: AppOptions = {}): Promise<TestServer> {
     const env = { DATA_DIR: dataDir, PORT: "0", LOG_LEVEL: "error", ...deployment(), ...environment };
-    const app = await startApp(parseConfig(env), () => {}, { tenantsFolder, retireAfterMs: 300, ...options });
+    const app = await startApp(parseConfig(env), () => {}, { tenantsFolder, retireAfterMs: 300, observeMs: 0, ...options });
     return new TestServer(dataDir, app, await loadOrCreateDevelopmentKey(dataDir), env, tenantsFolder);
   }
 
@@ -64,7 +64,7 @@ export class TestServer {
   /** Stops the server and starts another on the same data, under another environment if one is given. */
   async restart(environment: Record<string, string> = {}): Promise<void> {
     await this.app.close();
-    this.app = await startApp(parseConfig({ ...this.environment, ...environment }), () => {}, { tenantsFolder: this.tenantsFolder, retireAfterMs: 300 });
+    this.app = await startApp(parseConfig({ ...this.environment, ...environment }), () => {}, { tenantsFolder: this.tenantsFolder, retireAfterMs: 300, observeMs: 0 });
   }
 
   async stop(): Promise<void> {
