@@ -100,7 +100,12 @@ export class SiloSealer implements RowSealer {
     if (key !== undefined) return key;
     // Begun here as well: a mover cannot wait, but it tries again.
     this.ring.learn().catch(() => undefined);
-    throw new KeysWanting(() => this.ring.learn(), () => this.#refused(collection, row, `no key of version ${version}`));
+    throw new KeysWanting(() => this.ring.learn(), () => this.#unopened(collection, row, version));
+  }
+
+  /** After a silo's key was destroyed its rows are unreadable as they should be: that wakes nobody. */
+  #unopened(collection: string, row: Document, version: number): BulkheadError {
+    return this.ring.newest === undefined ? internal("The tenant's key is gone: nothing can be read") : this.#refused(collection, row, `no key of version ${version}`);
   }
 
   #refused(collection: string, row: Document, reason: string): BulkheadError {
