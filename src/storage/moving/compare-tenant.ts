@@ -3,7 +3,7 @@ import { BSON, type Document } from "mongodb";
 import { createHash } from "node:crypto";
 import type { TenantId } from "../../kernel/ids.js";
 import { movingCollections, type MovingCollection } from "./moving-collections.js";
-import type { MovingHome, RowSet } from "./moving-home.js";
+import { clearRow, type MovingHome, type RowSet } from "./moving-home.js";
 
 export interface Comparison {
   readonly rows: number;
@@ -74,7 +74,7 @@ async function equalSets(source: MovingHome, target: MovingHome, tenantId: Tenan
 async function digestsOf(side: MovingHome, collection: string, filter: Document): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>();
   const rows = side.database.db.collection(collection).find(filter, { promoteValues: false, readConcern: { level: "majority" } });
-  for await (const row of rows) found.set(String(row["_id"]), digestOf(side, collection as MovingCollection, row));
+  for await (const row of rows) found.set(String(row["_id"]), await digestOf(side, collection as MovingCollection, row));
   return found;
 }
 
@@ -84,7 +84,7 @@ async function* digests(side: MovingHome, collection: MovingCollection, tenantId
     .find({ tenant_id: tenantId }, { promoteValues: false, readConcern: { level: "majority" } })
     .sort({ _id: 1 })
     .hint({ tenant_id: 1, _id: 1 });
-  for await (const row of rows) yield { id: String(row["_id"]), digest: digestOf(side, collection, row) };
+  for await (const row of rows) yield { id: String(row["_id"]), digest: await digestOf(side, collection, row) };
 }
 
 async function next(from: AsyncGenerator<Digested>): Promise<Digested | undefined> {
@@ -93,8 +93,8 @@ async function next(from: AsyncGenerator<Digested>): Promise<Digested | undefine
 }
 
 /** Of the row in the clear, fields by name: sealing and opening may put them in another order, and nothing else. */
-function digestOf(side: MovingHome, collection: MovingCollection, row: Document): string {
-  const clear = side.sealer.open(collection, row);
+async function digestOf(side: MovingHome, collection: MovingCollection, row: Document): Promise<string> {
+  const clear = await clearRow(side, collection, row);
   const ordered = Object.fromEntries(Object.keys(clear).toSorted().map((field) => [field, clear[field] as unknown]));
   return createHash("sha256").update(BSON.serialize(ordered)).digest("base64");
 }

@@ -3,7 +3,7 @@ import type { TenantId } from "../../kernel/ids.js";
 import type { TenantDatabase } from "../transaction.js";
 import { asMover } from "./mover-guard.js";
 import { movingCollections } from "./moving-collections.js";
-import type { MovingHome } from "./moving-home.js";
+import { clearRow, storedRow, type MovingHome } from "./moving-home.js";
 
 /** Bounds of one transaction: far below MongoDB's 60 s, and short enough on the embedded engine that others on its thread do not feel it. */
 const batchRowsMax = 100;
@@ -56,7 +56,7 @@ export async function copyTenant(
       .sort({ _id: 1 })
       .hint({ tenant_id: 1, _id: 1 });
     for await (const row of rows) {
-      const stored = target.sealer.seal(name, source.sealer.open(name, row));
+      const stored = await storedRow(target, name, await clearRow(source, name, row));
       batch.push(stored);
       bytes += BSON.calculateObjectSize(stored);
       if (batch.length >= batchRowsMax || bytes >= batchBytesMax) await flush();

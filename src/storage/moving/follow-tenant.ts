@@ -13,7 +13,7 @@ import { carryWatermarks, readWatermarks } from "../fence.js";
 import type { CollectionName, StoredTombstone } from "../rows.js";
 import { asMover } from "./mover-guard.js";
 import { movingCollections } from "./moving-collections.js";
-import type { MovingHome, RowSet } from "./moving-home.js";
+import { clearRow, storedRow, type MovingHome, type RowSet } from "./moving-home.js";
 
 const batchRowsMax = 100;
 const batchBytesMax = 1024 * 1024;
@@ -38,7 +38,7 @@ export async function followTenant(source: MovingHome, target: MovingHome, tenan
   for (const collection of movingCollections) {
     for await (const row of found(source, collection, newer, { promoteValues: false })) {
       touched.push({ collection, field: "_id", value: String(row["_id"]) });
-      await batch.replace(collection, target.sealer.seal(collection, source.sealer.open(collection, row)));
+      await batch.replace(collection, await storedRow(target, collection, await clearRow(source, collection, row)));
     }
   }
   // After the rows: one that was read above and removed a moment later has its tombstone here or in the next round.

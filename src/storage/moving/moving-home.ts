@@ -1,10 +1,23 @@
+import type { Document } from "mongodb";
+import type { CollectionName } from "../rows.js";
 import type { RowSealer } from "../row-sealer.js";
+import { withKeys } from "../sealing/with-keys.js";
 import type { TenantDatabase } from "../transaction.js";
 
 /** One side of a move: where the rows lie, and how. */
 export interface MovingHome {
   readonly database: TenantDatabase;
   readonly sealer: RowSealer;
+}
+
+/** The row in the clear. Reads the keys again when they are old or the row was sealed with a newer one: a move outlasts both. */
+export function clearRow({ sealer }: MovingHome, collection: CollectionName, row: Document): Promise<Document> {
+  return withKeys(sealer, async () => sealer.open(collection, row));
+}
+
+/** A clear row as it is to lie here. */
+export function storedRow({ sealer }: MovingHome, collection: CollectionName, row: Document): Promise<Document> {
+  return withKeys(sealer, async () => sealer.seal(collection, row));
 }
 
 /** Rows that a mover looks at again: those of `collection` whose `field` is `value`. */
