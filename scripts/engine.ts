@@ -4,6 +4,7 @@
  * Before it: a shell; after it: src/embedded/start-engine.ts.
  */
 import { parseArgs } from "node:util";
+import { usersOf } from "./engine-root.js";
 import { startEngine, type RunningEngine, type StartEngineOptions } from "../src/embedded/start-engine.js";
 
 const PORT_DEFAULT = 27_018;
@@ -23,20 +24,13 @@ function readArguments(): EngineArguments {
   });
   const port = Number(values.port);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) fail(`Got --port ${values.port}, expected a whole number from 0 to 65535`);
-  const users = readUsers();
+  const given = usersOf(process.env);
+  if ("refused" in given) fail(given.refused);
+  const { users } = given;
   if (!users && !LOOPBACK.has(values.host)) {
     fail(`Got --host ${values.host}, expected a loopback address: without ENGINE_ROOT_USER and ENGINE_ROOT_PASSWORD the engine authenticates nobody`);
   }
   return { dir: values.dir, host: values.host, port, users };
-}
-
-/** From the environment: arguments can be read by every user of the machine. */
-function readUsers(): StartEngineOptions["users"] {
-  const { ENGINE_ROOT_USER: user, ENGINE_ROOT_PASSWORD: password } = process.env;
-  if (!user && !password) return undefined;
-  // One alone is a mistake, and running open because of it would be the worst answer.
-  if (!user || !password) return fail(`Got ${user ? "ENGINE_ROOT_USER" : "ENGINE_ROOT_PASSWORD"} alone, expected both or neither`);
-  return { root: { user, password } };
 }
 
 function fail(message: string): never {

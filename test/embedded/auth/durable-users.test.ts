@@ -5,6 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MongoClient } from "mongodb";
+import { usersOf } from "../../../scripts/engine-root.js";
+import { UserDirectory } from "../../../src/embedded/auth/user-directory.js";
+import { Engine } from "../../../src/embedded/engine/engine.js";
 import { startEngine, type StartEngineOptions } from "../../../src/embedded/start-engine.js";
 import { errorOf } from "../engine/engine-fixture.js";
 import { bytes, RawConnection, text } from "./scram-client.js";
@@ -72,11 +75,23 @@ describe("npm run engine", () => {
     });
   });
 
-  it("refuses half a root user", async () => {
-    const child = run({ ENGINE_ROOT_USER: "", ENGINE_ROOT_PASSWORD: "secret" }, []);
-    expect(await firstOutput(child.stderr)).toBe("Got ENGINE_ROOT_PASSWORD alone, expected both or neither");
-    if (child.exitCode === null) await once(child, "exit");
-    expect(child.exitCode).toBe(1);
+  it("refuses half a root user, and runs open only when none is given", () => {
+    expect(usersOf({ ENGINE_ROOT_PASSWORD: "secret" })).toEqual({ refused: "Got ENGINE_ROOT_PASSWORD alone, expected both or neither" });
+    expect(usersOf({ ENGINE_ROOT_USER: "root", ENGINE_ROOT_PASSWORD: "" })).toEqual({ refused: "Got ENGINE_ROOT_USER alone, expected both or neither" });
+    expect(usersOf({ ENGINE_ROOT_USER: "root", ENGINE_ROOT_PASSWORD: "secret" })).toEqual({ users: { root: { user: "root", password: "secret" } } });
+    expect(usersOf({})).toEqual({ users: undefined });
+  });
+});
+
+describe("a change of a user", () => {
+  it("is checked against every change before it, also of the same moment", async () => {
+    const engine = new Engine({ dir: await mkdtemp(join(dir, "race-")), durable: false, searchIndexDelayMs: 0, onEvent: () => undefined });
+    const users = new UserDirectory(engine, undefined);
+    const name = { db: "shop", user: "ann" };
+    await users.create(name, { password: PASSWORD, roles: [], customData: undefined });
+    const drops = await Promise.allSettled([users.drop(name), users.drop(name), users.drop(name)]);
+    expect(drops.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
+    await engine.close();
   });
 });
 

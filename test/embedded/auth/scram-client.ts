@@ -31,6 +31,8 @@ export interface ScramTry {
   header?: string;
   nonce?: string;
   final?: (honest: string) => string;
+  /** The same before it is signed: the proof then fits what is said. */
+  signed?: (honest: string) => string;
   skipEmptyExchange?: boolean;
 }
 
@@ -39,20 +41,28 @@ export const text = (payload: unknown): string => Buffer.from((payload as Binary
 const hmac = (key: Buffer, message: string): Buffer => createHmac("sha256", key).update(message).digest();
 
 /** The whole of a client's SCRAM, written from RFC 5802 and not from the engine. Returns the last reply. */
-export async function scram(connection: RawConnection, { user, password, db, header = "n,,", nonce = randomBytes(18).toString("base64"), final, skipEmptyExchange = true }: ScramTry): Promise<Document & { sent?: string; verified?: boolean }> {
+export async function scram(connection: RawConnection, { user, password, db, header = "n,,", nonce = randomBytes(18).toString("base64"), final, signed, skipEmptyExchange = true }: ScramTry): Promise<Document & { sent?: string; verified?: boolean }> {
   const bare = `n=${user},r=${nonce}`;
   const started = await connection.command({ saslStart: 1, mechanism: "SCRAM-SHA-256", payload: bytes(`${header}${bare}`), options: { skipEmptyExchange }, $db: db });
   if (started["ok"] !== 1) return started;
-  const { sent, signature } = clientFinal(password, header, bare, text(started["payload"]));
+  const { sent, signature } = clientFinal(password, { header, bare, serverFirst: text(started["payload"]), signed });
   const message = final ? final(sent) : sent;
   const reply = await connection.command({ saslContinue: 1, conversationId: started["conversationId"], payload: bytes(message), $db: db });
   return { ...reply, sent: message, verified: reply["ok"] === 1 && text(reply["payload"]) === `v=${signature}` };
 }
 
-function clientFinal(password: string, header: string, bare: string, serverFirst: string): { sent: string; signature: string } {
+interface Signed {
+  header: string;
+  bare: string;
+  serverFirst: string;
+  signed: ((honest: string) => string) | undefined;
+}
+
+function clientFinal(password: string, { header, bare, serverFirst, signed }: Signed): { sent: string; signature: string } {
   const [, nonce = "", salt = "", iterations = ""] = /^r=([^,]+),s=([^,]+),i=(\d+)$/.exec(serverFirst) ?? [];
   const salted = pbkdf2Sync(password, Buffer.from(salt, "base64"), Number(iterations), 32, "sha256");
-  const withoutProof = `c=${Buffer.from(header).toString("base64")},r=${nonce}`;
+  const honest = `c=${Buffer.from(header).toString("base64")},r=${nonce}`;
+  const withoutProof = signed ? signed(honest) : honest;
   const authMessage = `${bare},${serverFirst},${withoutProof}`;
   const clientKey = hmac(salted, "Client Key");
   const mask = hmac(createHash("sha256").update(clientKey).digest(), authMessage);

@@ -77,6 +77,10 @@ describe("SCRAM-SHA-256", () => {
       { final: (honest) => honest.replace("c=biws", "c=eSws") },
       { final: (honest) => `${honest},m=ext` },
       { final: () => "" },
+      // Proved correctly, for another nonce and for another header than the conversation's.
+      { signed: (honest) => honest.replace(",r=", ",r=x") },
+      { signed: (honest) => honest.replace(/(,r=.*).$/, "$1") },
+      { signed: (honest) => honest.replace("c=biws", "c=eSws") },
       // Channel binding, another's identity and a mandatory extension are not served.
       { header: "p=tls-unique,," },
       { header: "n,a=root," },

@@ -126,6 +126,15 @@ describe("a session", () => {
     his.close();
     hers.close();
   });
+
+  it("is ended by its own user, with the transaction it has open", async () => {
+    const his = await signedIn("ann");
+    const transaction = { lsid: { id: new UUID() }, txnNumber: Long.fromNumber(1), autocommit: false };
+    await his.command({ insert: "things", documents: [{ _id: "ended" }], ...transaction, startTransaction: true, $db: "a" });
+    expect(await his.command({ endSessions: [transaction.lsid], $db: "admin" })).toMatchObject({ ok: 1 });
+    expect(await his.command({ commitTransaction: 1, ...transaction, $db: "admin" })).toMatchObject({ ok: 0, code: 251 });
+    his.close();
+  });
 });
 
 describe("users", () => {
@@ -190,11 +199,17 @@ describe("users", () => {
     // His locks go with him: this write does not wait for a transaction that nobody can end.
     await engine.client.db("a").collection("things").updateOne({ by: "tom" }, { $set: { free: true } });
     expect(await errorOf(things.findOne())).toMatchObject({ code: 13, message: "Command find requires authentication" });
-    // Another user of the same name inherits nothing.
-    await engine.createUser("a", "tom", ["readWrite"]);
-    expect(await code(things.findOne())).toBe(13);
-    await engine.as("tom", "a").db("a").command({ find: "things", limit: 1 });
     await session.endSession().catch(() => undefined);
+  });
+
+  it("of an old name are new users: a connection of the old one inherits nothing", async () => {
+    await engine.createUser("a", "tom", ["readWrite"]);
+    const old = await signedIn("tom");
+    await engine.client.db("a").command({ dropUser: "tom" });
+    await engine.createUser("a", "tom", ["readWrite"]);
+    expect(await old.command({ find: "things", $db: "a" })).toMatchObject({ ok: 0, code: 13 });
+    old.close();
+    await engine.as("tom", "a").db("a").command({ find: "things", limit: 1 });
   });
 
   it("stay when their database is dropped, and cannot be read, written or dropped as documents", async () => {
