@@ -132,7 +132,7 @@ export class FakeServices implements Services {
     erase: (id) => {
       const tenant = { ...this.#record(id), state: "ERASED" } as const;
       const receipt: ErasureRow = {
-        tenantId: tenant.id, phase: "ENDED", status: "COMPLETE", homes: [{ kind: "POOL" }], emptied: ["POOL"], removed: [{ store: "pool", what: "rows of chunks", count: 3 }],
+        tenantId: tenant.id, phase: "ENDED", status: "COMPLETE", homes: [{ kind: "POOL" }], emptied: ["POOL"], found: [], removed: [{ store: "pool", what: "rows of chunks", count: 3 }],
         kept: [{ what: "the id", why: "never given again" }], unreachable: [], rounds: 0, startedAt: epoch, verifiedAt: epoch, finishedAt: epoch,
       };
       this.erasures.push(receipt);

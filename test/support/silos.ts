@@ -11,8 +11,10 @@ export function testSilos(deployment: TestDeployment, prefix: string, options: (
       await (await openHome(options(home.database))).close();
     },
     destroy: async (_tenantId, home) => {
-      await deployment.client.db(home.database).dropDatabase();
-      return { database: true, user: false, key: false };
+      const db = deployment.client.db(home.database);
+      const found = await db.listCollections({}, { nameOnly: true }).toArray();
+      await db.dropDatabase();
+      return { database: found.length > 0, user: false, key: false };
     },
   };
 }

@@ -7,8 +7,9 @@ import { removeTenant } from "../../storage/moving/remove-tenant.js";
 import type { SiloRemoval } from "../../storage/silo-provider.js";
 import type { TenantDatabase } from "../../storage/transaction.js";
 import { readHome, type Home, type SiloHome } from "../../tenancy/tenant-record.js";
-import { storeName, withRemoved, withUnreachable } from "./erase-receipt.js";
+import { foundIn, storeName, withRemoved, withUnreachable } from "./erase-receipt.js";
 import type { EraseRun, EraseTools } from "./erase-run.js";
+import { tracesOf } from "./forget-tenant.js";
 
 /**
  * Closes the pool for good, and the silo the tenant lives in, and notes what is there. Silos of the
@@ -21,16 +22,24 @@ export async function closeHomes(tools: EraseTools, run: EraseRun): Promise<Eras
   const left = new Map(lived.map((home) => [homeKey(home), home]));
   for (const key of run.erasure.emptied) left.delete(key);
   for (const home of left.values()) {
-    await unlessUnreachable(home, () => withDatabase(tools, home, (database) => closeHome(database, run, home)));
+    await unlessUnreachable(home, async () => {
+      const parts = await withDatabase(tools, home, (database) => closeHome(database, run, home));
+      await run.record({ found: withRemoved(run.erasure.found, [...parts, ...(home.kind === "SILO" ? await around(tools, run, home) : [])]) });
+    });
   }
+  await run.record({ found: withRemoved(run.erasure.found, await tracesOf(tools, run)) });
   return "REMOVING";
 }
 
-async function closeHome(database: TenantDatabase, run: EraseRun, home: Home): Promise<void> {
-  const { tenantId, removed } = run.erasure;
-  await closeForGood(database, tenantId, run.token);
-  const rows = await findRows(database, tenantId);
-  await run.record({ removed: withRemoved(removed, rows.map(({ collection, count }) => ({ store: storeName(home), what: `rows of ${collection}`, count }))) });
+async function closeHome(database: TenantDatabase, { erasure, token }: EraseRun, home: Home): Promise<readonly RemovedPart[]> {
+  await closeForGood(database, erasure.tenantId, token);
+  const rows = await findRows(database, erasure.tenantId);
+  return rows.map(({ collection, count }) => ({ store: storeName(home), what: `rows of ${collection}`, count }));
+}
+
+async function around({ silos }: EraseTools, { erasure }: EraseRun, home: SiloHome): Promise<readonly RemovedPart[]> {
+  const { credential } = await silos.isolation(erasure.tenantId, home);
+  return siloParts(home, { database: true, user: credential === "OWN", key: true });
 }
 
 /** Empties every home the tenant has ever had, so that a silo that a mover left behind goes too. */
@@ -39,8 +48,9 @@ export async function emptyHomes(tools: EraseTools, run: EraseRun): Promise<Eras
     const key = homeKey(home);
     if (run.erasure.emptied.includes(key)) continue;
     const reason = await unlessUnreachable(home, () => (home.kind === "POOL" ? emptyPool(tools, run, home) : destroySilo(tools, run, home)));
-    const { emptied, unreachable } = run.erasure;
-    await run.record(reason === undefined ? { emptied: [...emptied, key] } : { unreachable: withUnreachable(unreachable, { store: storeName(home), reason }) });
+    const { emptied, unreachable, removed, found } = run.erasure;
+    const store = storeName(home);
+    await run.record(reason === undefined ? { emptied: [...emptied, key], removed: withRemoved(removed, foundIn(found, store)) } : { unreachable: withUnreachable(unreachable, { store, reason }) });
   }
   return "FORGETTING";
 }
@@ -54,10 +64,10 @@ async function emptyPool(tools: EraseTools, run: EraseRun, home: Home): Promise<
 }
 
 async function destroySilo(tools: EraseTools, run: EraseRun, home: SiloHome): Promise<void> {
-  const { tenantId, removed } = run.erasure;
-  const removal = await tools.silos.destroy(tenantId, home);
+  const removal = await tools.silos.destroy(run.erasure.tenantId, home);
   tools.homes.evict(homeKey(home));
-  await run.record({ removed: withRemoved(removed, siloParts(home, removal)) });
+  // A silo of the past was not opened, so what is left of one is known only now.
+  await run.record({ found: withRemoved(run.erasure.found, siloParts(home, removal)) });
 }
 
 export function siloParts(home: SiloHome, removal: SiloRemoval): readonly RemovedPart[] {

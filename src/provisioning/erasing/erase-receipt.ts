@@ -1,7 +1,5 @@
-import type { ErasureRow, KeptPart, RemovedPart, UnreachablePart } from "../../storage/control/erasure-rows.js";
+import type { KeptPart, RemovedPart, UnreachablePart } from "../../storage/control/erasure-rows.js";
 import type { Home } from "../../tenancy/tenant-record.js";
-
-export type Receipt = Pick<ErasureRow, "removed" | "unreachable">;
 
 /** How a receipt names a home. */
 export function storeName(home: Home): string {
@@ -20,6 +18,11 @@ export function withRemoved(removed: readonly RemovedPart[], more: readonly Remo
     if (part.count > (byName.get(key)?.count ?? 0)) byName.set(key, part);
   }
   return [...byName.values()];
+}
+
+/** What was found in one store. */
+export function foundIn(found: readonly RemovedPart[], name: string): readonly RemovedPart[] {
+  return found.filter(({ store }) => store === name);
 }
 
 /** One reason a store: the latest. */

@@ -73,6 +73,8 @@ export class TenantEraser {
         if (next !== "ENDED") await run.record({ phase: next });
         this.telemetry.log("info", "Tenant erasure", { tenantId: first.tenantId, phase: next });
       }
+      // A partial one may be asked for again at once, of another server.
+      await erasures.release(first.tenantId, this.#owner);
     } catch (error) {
       await this.#stopped(first, error);
     } finally {

@@ -19,6 +19,8 @@ export interface ErasureRow {
   readonly homes: readonly Home[];
   /** Keys of homes that are empty. Never opened again: to open a silo that was dropped would make it anew. */
   readonly emptied: readonly string[];
+  /** What was there when its writers were shut out. Becomes `removed` when it is, also by a run that died before it could say so. */
+  readonly found: readonly RemovedPart[];
   readonly removed: readonly RemovedPart[];
   readonly kept: readonly KeptPart[];
   readonly unreachable: readonly UnreachablePart[];
@@ -32,7 +34,7 @@ export interface ErasureRow {
   readonly leaseUntil?: Date;
 }
 
-export type ErasureChange = Partial<Pick<ErasureRow, "phase" | "status" | "homes" | "emptied" | "removed" | "kept" | "unreachable" | "rounds" | "verifiedAt" | "finishedAt">>;
+export type ErasureChange = Partial<Pick<ErasureRow, "phase" | "status" | "homes" | "emptied" | "found" | "removed" | "kept" | "unreachable" | "rounds" | "verifiedAt" | "finishedAt">>;
 
 export interface ErasureStore {
   /** Begins the erasure, or takes a `PARTIAL` one up again from its first step. Under way or complete: gives it as it is. */

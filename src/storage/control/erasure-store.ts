@@ -14,6 +14,7 @@ export interface ErasureDocument {
   open: boolean;
   homes: Home[];
   emptied: string[];
+  found: RemovedPart[];
   removed: RemovedPart[];
   kept: KeptPart[];
   unreachable: UnreachablePart[];
@@ -31,7 +32,7 @@ export class MongoErasureStore implements ErasureStore {
   constructor(private readonly erasures: Collection<ErasureDocument>) {}
 
   async begin(tenantId: TenantId): Promise<ErasureRow> {
-    const fresh: ErasureDocument = { _id: tenantId, phase: "STOPPING", status: "IN_PROGRESS", open: true, homes: [], emptied: [], removed: [], kept: [], unreachable: [], rounds: 0, started_at: new Date() };
+    const fresh: ErasureDocument = { _id: tenantId, phase: "STOPPING", status: "IN_PROGRESS", open: true, homes: [], emptied: [], found: [], removed: [], kept: [], unreachable: [], rounds: 0, started_at: new Date() };
     try {
       await this.erasures.insertOne(fresh, majority);
       return toRow(fresh);
@@ -41,7 +42,7 @@ export class MongoErasureStore implements ErasureStore {
     // What was removed stays on the receipt; only the rest is tried again.
     await this.erasures.updateOne(
       { _id: tenantId, status: "PARTIAL" },
-      { $set: { phase: "STOPPING", status: "IN_PROGRESS", open: true, unreachable: [], rounds: 0 }, $unset: { finished_at: "" } },
+      { $set: { phase: "STOPPING", status: "IN_PROGRESS", open: true, unreachable: [], rounds: 0 }, $unset: { finished_at: "", lease_owner: "", lease_until: "" } },
       majority,
     );
     return (await this.find(tenantId)) ?? toRow(fresh);
@@ -78,12 +79,13 @@ export class MongoErasureStore implements ErasureStore {
   }
 }
 
-function toFields({ homes, emptied, removed, kept, unreachable, verifiedAt, finishedAt, ...same }: ErasureChange): Partial<ErasureDocument> {
+function toFields({ homes, emptied, found, removed, kept, unreachable, verifiedAt, finishedAt, ...same }: ErasureChange): Partial<ErasureDocument> {
   return {
     ...same,
     ...(same.status === undefined ? {} : { open: same.status === "IN_PROGRESS" }),
     ...(homes === undefined ? {} : { homes: [...homes] }),
     ...(emptied === undefined ? {} : { emptied: [...emptied] }),
+    ...(found === undefined ? {} : { found: [...found] }),
     ...(removed === undefined ? {} : { removed: [...removed] }),
     ...(kept === undefined ? {} : { kept: [...kept] }),
     ...(unreachable === undefined ? {} : { unreachable: [...unreachable] }),
@@ -93,10 +95,10 @@ function toFields({ homes, emptied, removed, kept, unreachable, verifiedAt, fini
 }
 
 function toRow(row: ErasureDocument): ErasureRow {
-  const { phase, status, homes, emptied, removed, kept, unreachable, rounds } = row;
+  const { phase, status, homes, emptied, found, removed, kept, unreachable, rounds } = row;
   return {
     tenantId: row._id as TenantId,
-    phase, status, homes, emptied, removed, kept, unreachable, rounds,
+    phase, status, homes, emptied, found, removed, kept, unreachable, rounds,
     startedAt: row.started_at,
     ...(row.verified_at === undefined ? {} : { verifiedAt: row.verified_at }),
     ...(row.finished_at === undefined ? {} : { finishedAt: row.finished_at }),
