@@ -13,9 +13,11 @@ export interface SealingKey {
 
 /** A ring this old is read again in the background: whoever asks next finds a fresh one and does not wait. */
 const renewAfterMs = 500;
+/** A ring this old is waited for before a batch begins, so that it does not become too old within the batch. */
+const waitAfterMs = 1_500;
 /** A ring this old is not used at all: no server goes on for longer with a key that was rotated or destroyed. */
 export const ringAgeMsMax = 2_000;
-/** A read that takes longer than `ringAgeMsMax` gives a ring that is too old at once; more tries would not help. */
+/** A read that takes longer than `waitAfterMs` gives a ring that is too old at once; more tries would not help. */
 const readsMax = 3;
 const keyBytes = 32;
 
@@ -32,8 +34,8 @@ export class KeyRing {
   ready(): Promise<void> | undefined {
     const ageMs = performance.now() - this.#readAt;
     if (ageMs < renewAfterMs) return undefined;
-    if (ageMs >= ringAgeMsMax) return this.#renewed();
-    // It fails aloud for whoever comes when the ring is too old.
+    if (ageMs >= waitAfterMs) return this.#renewed();
+    // It fails aloud for whoever has to wait.
     this.#renew().catch(() => undefined);
     return undefined;
   }
@@ -66,7 +68,7 @@ export class KeyRing {
   async #renewed(): Promise<void> {
     for (let read = 1; read <= readsMax; read += 1) {
       await this.#renew();
-      if (performance.now() - this.#readAt < ringAgeMsMax) return;
+      if (performance.now() - this.#readAt < waitAfterMs) return;
     }
     throw serviceUnavailable("The tenant's key cannot be read in time");
   }

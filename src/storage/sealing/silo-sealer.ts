@@ -98,9 +98,10 @@ export class SiloSealer implements RowSealer {
   #keyOf(collection: string, row: Document, version: number): SealingKey {
     const key = this.ring.find(version);
     if (key !== undefined) return key;
-    // Begun here as well: a mover cannot wait, but it tries again.
-    this.ring.learn().catch(() => undefined);
-    throw new KeysWanting(() => this.ring.learn(), () => this.#unopened(collection, row, version));
+    // Begun here and now: a mover does not wait for it, but tries again later.
+    const learning = this.ring.learn();
+    learning.catch(() => undefined);
+    throw new KeysWanting(() => learning, () => this.#unopened(collection, row, version));
   }
 
   /** After a silo's key was destroyed its rows are unreadable as they should be: that wakes nobody. */

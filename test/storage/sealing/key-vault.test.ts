@@ -1,9 +1,14 @@
-import { MongoClient, type Collection, type Document } from "mongodb";
+import { Binary, MongoClient, type Collection } from "mongodb";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { parseTenantId } from "../../../src/kernel/ids.js";
 import type { KeyVault } from "../../../src/storage/control/control-plane.js";
 import { startTestDeployment, type TestDeployment } from "../../support/engine.js";
 import { openTestVault, testWrapping } from "../../support/sealed-silo.js";
+
+interface Row {
+  _id: string;
+  versions: { version: number; wraps: { by: string; wrapped: Binary }[] }[];
+}
 
 const acme = parseTenantId("acme");
 const globex = parseTenantId("globex");
@@ -13,7 +18,7 @@ const newKey = Buffer.alloc(32, 10);
 let deployment: TestDeployment;
 let suffix: string;
 let vault: KeyVault;
-let rows: Collection<Document & { _id: string }>;
+let rows: Collection<Row>;
 let suites = 0;
 beforeAll(async () => {
   deployment = await startTestDeployment();
@@ -79,15 +84,16 @@ describe("a secret of the vault", () => {
     await vault.ensure(acme, "data");
     await vault.ensure(acme, "other");
     await vault.ensure(globex, "data");
-    const { versions } = (await rows.findOne({ _id: "acme/data" })) as Document & { versions: { version: number; wraps: { by: string; wrapped: { buffer: Uint8Array } }[] }[] };
+    const { versions } = (await rows.findOne({ _id: "acme/data" })) as Row;
+    const wrap = versions[0]?.wraps[0] as Row["versions"][number]["wraps"][number];
     for (const id of ["globex/data", "acme/other"]) await rows.updateOne({ _id: id }, { $set: { versions } });
     await expect(vault.find(globex, "data")).rejects.toMatchObject({ code: "INTERNAL" });
     await expect(vault.find(acme, "other")).rejects.toMatchObject({ code: "INTERNAL" });
-    await rows.updateOne({ _id: "acme/data" }, { $set: { versions: [{ ...versions[0], version: 2 }] } });
+    await rows.updateOne({ _id: "acme/data" }, { $set: { versions: [{ version: 2, wraps: [wrap] }] } });
     await expect(vault.find(acme, "data")).rejects.toMatchObject({ code: "INTERNAL" });
-    const altered = Buffer.from(versions[0]?.wraps[0]?.wrapped.buffer ?? []);
+    const altered = Buffer.from(wrap.wrapped.buffer);
     altered[20] = (altered[20] as number) ^ 1;
-    await rows.updateOne({ _id: "acme/data" }, { $set: { versions: [{ version: 1, wraps: [{ by: versions[0]?.wraps[0]?.by, wrapped: altered }] }] } });
+    await rows.updateOne({ _id: "acme/data" }, { $set: { versions: [{ version: 1, wraps: [{ by: wrap.by, wrapped: new Binary(altered) }] }] } });
     await expect(vault.find(acme, "data")).rejects.toMatchObject({ code: "INTERNAL", message: "A wrapped key was altered, or belongs to another row" });
   });
 });

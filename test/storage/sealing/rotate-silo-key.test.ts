@@ -35,8 +35,8 @@ beforeEach(async () => {
 });
 
 /** One more server on the same silo, with keys it has read itself. */
-async function server(serverId: string): Promise<[TenantHome, TenantStore]> {
-  const opened = await openSealedSilo(deployment, { suffix, owner: "acme", vault, telemetry, serverId, client: await deployment.connect() });
+async function server(serverId: string, keys = vault): Promise<[TenantHome, TenantStore]> {
+  const opened = await openSealedSilo(deployment, { suffix, owner: "acme", vault: keys, telemetry, serverId, client: await deployment.connect() });
   return [opened, await openTestStore(opened, context)];
 }
 
@@ -50,6 +50,11 @@ async function fill(documents: number): Promise<void> {
   const talk = store.conversationsOf(context.userId);
   const { id } = await talk.start("Talk");
   for (let n = 0; n < 5; n += 1) await talk.append(id, { question: `q${n}`, answer: `a${n}` });
+}
+
+function signalOnce(): { readonly given: Promise<void>; give(): void } {
+  const emitter = new AbortController();
+  return { given: new Promise((resolve) => emitter.signal.addEventListener("abort", () => resolve())), give: () => emitter.abort() };
 }
 
 async function versionsInUse(): Promise<ReadonlyMap<number, number>> {
@@ -89,10 +94,10 @@ describe("a silo's key that is rotated", () => {
     const [, other] = await server("server-2");
     let words = 6;
     let reads = 0;
-    let done = false;
+    const work = new AbortController();
     const written = new Map<string, number>(Array.from({ length: words }, (_, n) => [`word${n}`, 3]));
     const writer = async (into: TenantStore): Promise<void> => {
-      while (!done) {
+      while (!work.signal.aborted) {
         const word = `word${words++}`;
         await publish(into, word, 2);
         written.set(word, 2);
@@ -100,7 +105,7 @@ describe("a silo's key that is rotated", () => {
       }
     };
     const reader = async (from: TenantStore): Promise<void> => {
-      while (!done) {
+      while (!work.signal.aborted) {
         const known = [...written];
         const [word, expected] = known[reads % known.length] as [string, number];
         const matches = await from.chunks.withAnyTerm([word], 10, {});
@@ -112,7 +117,7 @@ describe("a silo's key that is rotated", () => {
       }
     };
     const working = Promise.all([writer(store), writer(other), reader(store), reader(other), reader(other)]);
-    const rotated = await Promise.race([rotateSiloKey(home, context, 1, vault), working.then(() => expect.unreachable("the work ended first"))]).finally(() => (done = true));
+    const rotated = await Promise.race([rotateSiloKey(home, context, 1, vault), working.then(() => expect.unreachable("the work ended first"))]).finally(() => work.abort());
     await working;
     expect(rotated.version).toBe(2);
     expect([[...(await versionsInUse()).keys()], await liveVersions()]).toEqual([[2], [2]]);
@@ -139,21 +144,18 @@ describe("a silo's key that is rotated", () => {
   it("waits for a write that was sealed by the old key and sleeps before its commit", async () => {
     await fill(1);
     const [sleeper] = await server("sleeper");
-    let wake = (): void => {};
-    const asleep = new Promise<void>((resolve) => (wake = resolve));
-    let began = (): void => {};
-    const isAsleep = new Promise<void>((resolve) => (began = resolve));
+    const [asleep, awake] = [signalOnce(), signalOnce()];
     const late = sleeper.write(context, 1, 1, async (turn) => {
       const now = new Date();
       await turn.write("conversations").insert([{ id: "late", user_id: context.userId, title: "Sealed long ago", turns: 0, created_at: now, updated_at: now }]);
-      began();
-      await asleep;
+      asleep.give();
+      await awake.given;
     });
-    await isAsleep;
+    await asleep.given;
     const rotating = rotateSiloKey(home, context, 1, vault);
     await sleep(ringAgeMsMax + 1_000);
     expect(await liveVersions()).toEqual([1, 2]);
-    wake();
+    awake.give();
     await Promise.all([late, rotating]);
     expect([...(await versionsInUse()).keys()]).toEqual([2]);
     expect((await store.conversationsOf(context.userId).page({ first: 10 })).items.map(({ item }) => item.title)).toContain("Sealed long ago");
@@ -161,21 +163,17 @@ describe("a silo's key that is rotated", () => {
 
   it("is heard of at once by a server that meets a row of it, and by a search that would overlook one", async () => {
     await fill(1);
-    const [, other] = await server("server-2");
-    // Fresh keys, so that nothing makes it look again by itself.
-    await other.chunks.statistics();
-    await other.documents.page({ first: 1 }, {});
+    // Each with fresh keys, so that nothing makes it look again by itself, and a vault that takes its time.
+    const slow = Object.assign(Object.create(vault) as KeyVault, { find: async (...asked) => sleep(100).then(() => vault.find(...asked)) } satisfies Partial<KeyVault>);
+    const [, listing] = await server("server-2", slow);
+    const [, searching] = await server("server-3", slow);
+    const [, counting] = await server("server-4", slow);
     await addVersion();
-    const [, writing] = await server("server-3");
+    const [, writing] = await server("server-5");
     await publish(writing, "newest", 2);
-    expect((await other.chunks.withAnyTerm(["newest"], 10, {})).map(({ text }) => text).toSorted()).toEqual(["newest 0", "newest 1"]);
-    expect((await other.documents.page({ first: 10 }, { titleContains: "newest" })).items).toHaveLength(1);
-    const [, third] = await server("server-4");
-    await third.documents.page({ first: 1 }, {});
-    await addVersion();
-    const [, fourth] = await server("server-5");
-    await publish(fourth, "again", 2);
-    expect((await third.chunks.termFrequencies(["again", "common"]))).toEqual(new Map([["again", 2], ["common", 7]]));
+    expect((await listing.documents.page({ first: 10 }, { titleContains: "newest" })).items).toHaveLength(1);
+    expect((await searching.chunks.withAnyTerm(["newest"], 10, {})).map(({ text }) => text).toSorted()).toEqual(["newest 0", "newest 1"]);
+    expect(await counting.chunks.termFrequencies(["newest", "common"])).toEqual(new Map([["newest", 2], ["common", 5]]));
     expect(telemetry.alarms).toEqual([]);
   });
 

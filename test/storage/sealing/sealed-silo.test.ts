@@ -1,12 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { BSON, Binary, type Document } from "mongodb";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { newId, type ConversationId, type DocumentId } from "../../../src/kernel/ids.js";
+import { newId, parseTenantId, type ConversationId, type DocumentId } from "../../../src/kernel/ids.js";
 import type { KeyVault } from "../../../src/storage/control/control-plane.js";
 import { openHome, type TenantHome } from "../../../src/storage/home.js";
 import { movingCollections } from "../../../src/storage/moving/moving-collections.js";
+import type { RowSealer } from "../../../src/storage/row-sealer.js";
 import type { SealedFieldNames } from "../../../src/storage/rows.js";
 import { readSealedCollections } from "../../../src/storage/sealing/sealed-fields.js";
+import { openSiloSealer } from "../../../src/storage/sealing/silo-sealer.js";
 import { siloKeyName } from "../../../src/storage/sealing/silo-key-name.js";
 import type { NewChunk, TenantStore } from "../../../src/storage/tenant-store.js";
 import { startTestDeployment, type TestDeployment } from "../../support/engine.js";
@@ -63,6 +65,10 @@ async function dump(home: TenantHome): Promise<Buffer> {
 
 const collection = (home: TenantHome, name: string) => home.database.db.collection<Stored>(name);
 
+async function formsOf({ home }: Filled): Promise<string[]> {
+  return (await collection(home, "chunks").find().toArray()).flatMap((row) => row["terms"] as string[]);
+}
+
 describe("what lies in a silo's database", () => {
   const canaries = ["Canary", "canaryterm", "term0"];
 
@@ -78,7 +84,6 @@ describe("what lies in a silo's database", () => {
 
   it("tells not even that two tenants, or two silos of one, have the same text or the same word", async () => {
     const [a, b] = await Promise.all([sealed("same-a"), sealed("same-b")]);
-    const formsOf = async ({ home }: Filled): Promise<string[]> => ((await collection(home, "chunks").find().toArray()) as (Stored & { terms: string[] })[]).flatMap((row) => row.terms);
     const [inA, inB] = await Promise.all([formsOf(a), formsOf(b)]);
     expect(new Set([...inA, ...inB]).size).toBe(new Set(inA).size + new Set(inB).size);
     // The same word of one silo has one form: that is what a search compares.
@@ -147,11 +152,17 @@ describe("rows that pass through a silo", () => {
 describe("a blob that is not what was sealed there", () => {
   it("is refused with an alarm and no text: altered, cut, or of another row, collection, tenant or version", async () => {
     const { home, store, chunks, conversation, telemetry } = await sealed("tamper");
-    const stored = (await collection(home, "chunks").find().sort({ ordinal: 1 }).toArray()) as (Stored & { sealed: Binary; sealed_with: number })[];
-    const [first, second] = stored as [Stored & { sealed: Binary }, Stored & { sealed: Binary }];
-    const message = (await collection(home, "messages").findOne()) as Stored & { sealed: Binary };
+    const blobOf = async (name: string, filter: Document): Promise<{ _id: string; sealed: Binary }> => {
+      const row = (await collection(home, name).findOne(filter)) as Stored;
+      return { _id: row._id, sealed: row["sealed"] as Binary };
+    };
+    const [first, second, message] = await Promise.all([blobOf("chunks", { ordinal: 0 }), blobOf("chunks", { ordinal: 1 }), blobOf("messages", {})]);
     const neighbour = await openSealedSilo(deployment, { suffix: "tamper-other", owner: "globex", vault });
-    const foreign = neighbour.sealer.seal("chunks", { _id: first._id, text: "Foreign", headings: [], terms: [] })["sealed"] as Binary;
+    const database = home.database.db.databaseName;
+    // The same key, so that nothing but the place it is bound to tells the blob from a right one.
+    const twin = await openSiloSealer({ tenantId: parseTenantId("globex"), database, vault: { find: () => vault.find(context.tenantId, siloKeyName({ database })) }, telemetry });
+    const chunk = { _id: first._id, text: "Forged", headings: [], terms: [] };
+    const blobBy = (sealer: RowSealer, name: "chunks" | "messages", row: Document): Document => ({ sealed: sealer.seal(name, row)["sealed"] as unknown });
     const bytes = Buffer.from(first.sealed.buffer);
     const flipped = (at: number): Buffer => Buffer.from(bytes.map((byte, index) => (index === (at + bytes.length) % bytes.length ? byte ^ 1 : byte)));
     const forgeries: readonly (readonly [string, Document])[] = [
@@ -159,7 +170,9 @@ describe("a blob that is not what was sealed there", () => {
       ...[0, 1, 12, 28, bytes.length - 1].map((length) => [`cut to ${length}`, { sealed: new Binary(bytes.subarray(0, length)) }] as const),
       ["of another row", { sealed: second.sealed }],
       ["of another collection", { sealed: message.sealed }],
-      ["of another tenant", { sealed: foreign }],
+      ["of another collection's row with this id", blobBy(home.sealer, "messages", { _id: first._id, question: "Forged", answer: "" })],
+      ["of another tenant", blobBy(neighbour.sealer, "chunks", chunk)],
+      ["of another tenant with this key", blobBy(twin, "chunks", chunk)],
       ["of a version that is not there", { sealed_with: 7 }],
     ];
     const read = () => store.chunks.getMany([(chunks[0] as NewChunk).id]);
