@@ -38,8 +38,8 @@ export class MongoKeyVault implements KeyVault {
     if (row === null || row.destroyed_at !== undefined) return undefined;
     if (row.owner !== owner || row.name !== name) throw internal("A key lies in the row of another one");
     const secret = this.#wraps.open(row);
-    // Others' wraps are kept here: during a rolling restart a server with the old key alone still needs its own.
-    if (!this.#wraps.isComplete(row)) await this.#rewrap(row, "KEEP");
+    // Made since this server started, by one that knows the old master key alone. Wraps of other keys are left to a start: that server needs them.
+    if (!this.#wraps.isComplete(row)) await this.#rewrap(row);
     return secret;
   }
 
@@ -79,16 +79,17 @@ export class MongoKeyVault implements KeyVault {
   async rewrapAll(): Promise<number> {
     let count = 0;
     for await (const row of this.secrets.find({ destroyed_at: { $exists: false } })) {
+      // Also where nothing is to be done: a secret that no key opens must stop the start, not its tenant's first request.
       this.#wraps.open(row);
       if (this.#wraps.isComplete(row) && !this.#wraps.hasForeign(row)) continue;
-      if (await this.#rewrap(row, "DROP")) count += 1;
+      if (await this.#rewrap(row)) count += 1;
     }
     return count;
   }
 
   /** False when another server changes the row at the same moment: it wraps as it knows, and the next read looks again. */
-  async #rewrap(row: SecretDocument, foreign: "KEEP" | "DROP"): Promise<boolean> {
-    const versions = this.#wraps.rewrapped(row, foreign);
+  async #rewrap(row: SecretDocument): Promise<boolean> {
+    const versions = this.#wraps.rewrapped(row);
     const result = await this.secrets.updateOne({ _id: row._id, revision: row.revision }, { $set: { versions }, $inc: { revision: 1 } }, majority);
     return result.modifiedCount === 1;
   }

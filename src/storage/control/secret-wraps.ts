@@ -51,13 +51,9 @@ export class SecretWraps {
     return row.versions.some(({ wraps }) => wraps.some(({ by }) => !this.#keys.some(({ id }) => id === by)));
   }
 
-  /** The versions, wrapped by each key of this server. Throws `INTERNAL`. */
-  rewrapped(row: SecretDocument, foreign: "KEEP" | "DROP"): StoredVersion[] {
-    return row.versions.map((stored) => {
-      const own = this.wrap(row.owner, row.name, stored.version, this.#open(row, stored));
-      const others = foreign === "DROP" ? [] : stored.wraps.filter(({ by }) => !this.#keys.some(({ id }) => id === by));
-      return { version: stored.version, wraps: [...own.wraps, ...others] };
-    });
+  /** The versions, wrapped by the keys of this server and no others. Throws `INTERNAL`. */
+  rewrapped(row: SecretDocument): StoredVersion[] {
+    return this.open(row).versions.map(({ version, key }) => this.wrap(row.owner, row.name, version, key));
   }
 
   #open(row: SecretDocument, { version, wraps }: StoredVersion): Buffer {

@@ -72,6 +72,9 @@ describe("a silo's key that is rotated", () => {
   it("seals every row anew, stamped as any write, and the old one is destroyed", async () => {
     await fill(4);
     const before = await home.database.db.collection("chunks").find().toArray();
+    // A server that does nothing meanwhile, so that its keys are as old as can be when it writes again.
+    const [, idle] = await server("server-2");
+    await idle.conversationsOf(context.userId).page({ first: 1 });
     const told: number[] = [];
     const rotated = await rotateSiloKey(home, context, 1, vault, { onProgress: (rows) => void told.push(rows) });
     // 4 documents with raw text and 3 chunks each, a conversation and 5 messages.
@@ -84,7 +87,8 @@ describe("a silo's key that is rotated", () => {
     }
     const found = await store.chunks.withAnyTerm(["word2"], 10, {});
     expect(found.map(({ text, terms }) => `${text}: ${terms.join()}`).toSorted()).toEqual([0, 1, 2].map((n) => `word2 ${n}: common,word2`));
-    await publish(store, "later");
+    await publish(idle, "later");
+    expect([...(await versionsInUse()).keys()]).toEqual([2]);
     expect(await store.chunks.termFrequencies(["later", "common"])).toEqual(new Map([["later", 3], ["common", 15]]));
     expect(telemetry.alarms).toEqual([]);
   });
@@ -180,6 +184,9 @@ describe("a silo's key that is rotated", () => {
   it("is not begun in a pool, nor in a silo that is closed; one that is closed under it keeps both versions", async () => {
     await expect(rotateSiloKey(await openTestHome(deployment, { suffix: `${suffix}p` }), context, 1, vault)).rejects.toMatchObject({ code: "CONFLICT" });
     await fill(2);
+    const [closed] = await server("server-2");
+    await expect(rotateSiloKey(closed, context, 2, vault)).rejects.toMatchObject({ name: "FenceRefused" });
+    expect(await liveVersions()).toEqual([1]);
     const rotating = rotateSiloKey(home, context, 1, vault);
     await expect.poll(liveVersions).toEqual([1, 2]);
     await closeFence(home.database, context.tenantId, 1);

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { BSON, Binary, type Document } from "mongodb";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { newId, parseTenantId, type ConversationId, type DocumentId } from "../../../src/kernel/ids.js";
@@ -8,6 +9,7 @@ import { movingCollections } from "../../../src/storage/moving/moving-collection
 import type { RowSealer } from "../../../src/storage/row-sealer.js";
 import type { SealedFieldNames } from "../../../src/storage/rows.js";
 import { readSealedCollections } from "../../../src/storage/sealing/sealed-fields.js";
+import { ringAgeMsMax } from "../../../src/storage/sealing/key-ring.js";
 import { openSiloSealer } from "../../../src/storage/sealing/silo-sealer.js";
 import { siloKeyName } from "../../../src/storage/sealing/silo-key-name.js";
 import type { NewChunk, TenantStore } from "../../../src/storage/tenant-store.js";
@@ -64,6 +66,10 @@ async function dump(home: TenantHome): Promise<Buffer> {
 }
 
 const collection = (home: TenantHome, name: string) => home.database.db.collection<Stored>(name);
+
+function blobBy(sealer: RowSealer, name: "chunks" | "messages", row: Document): Document {
+  return { sealed: sealer.seal(name, row)["sealed"] as unknown };
+}
 
 async function formsOf({ home }: Filled): Promise<string[]> {
   return (await collection(home, "chunks").find().toArray()).flatMap((row) => row["terms"] as string[]);
@@ -162,7 +168,6 @@ describe("a blob that is not what was sealed there", () => {
     // The same key, so that nothing but the place it is bound to tells the blob from a right one.
     const twin = await openSiloSealer({ tenantId: parseTenantId("globex"), database, vault: { find: () => vault.find(context.tenantId, siloKeyName({ database })) }, telemetry });
     const chunk = { _id: first._id, text: "Forged", headings: [], terms: [] };
-    const blobBy = (sealer: RowSealer, name: "chunks" | "messages", row: Document): Document => ({ sealed: sealer.seal(name, row)["sealed"] as unknown });
     const bytes = Buffer.from(first.sealed.buffer);
     const flipped = (at: number): Buffer => Buffer.from(bytes.map((byte, index) => (index === (at + bytes.length) % bytes.length ? byte ^ 1 : byte)));
     const forgeries: readonly (readonly [string, Document])[] = [
@@ -197,9 +202,13 @@ describe("a blob that is not what was sealed there", () => {
 describe("a key that was destroyed", () => {
   it("makes every row unreadable on every server, and nothing more is written", async () => {
     const { store, home, chunks, conversation } = await sealed("destroyed");
+    const idle = (await openSealedSilo(deployment, { suffix: "destroyed", owner: "acme", vault, serverId: "server-2" })).store(context, 1);
     await vault.destroy(context.tenantId, siloKeyName({ database: home.database.db.databaseName }));
     const read = () => store.chunks.getMany([(chunks[0] as NewChunk).id]).then(() => "read", (error: { code: string }) => error.code);
     await expect.poll(read, { timeout: 5_000 }).toBe("INTERNAL");
+    // A server that was not asked anything since: not even its first read gets through once its keys are too old.
+    await sleep(ringAgeMsMax);
+    await expect(idle.chunks.getMany([(chunks[0] as NewChunk).id])).rejects.toMatchObject({ code: "INTERNAL" });
     await expect(store.conversationsOf(context.userId).latest(conversation, 1)).rejects.toMatchObject({ code: "INTERNAL" });
     await expect(store.chunks.nearest(east, 5, {})).rejects.toMatchObject({ code: "INTERNAL" });
     await expect(store.documents.add(newDocument({ id: newId<DocumentId>("document"), raw: randomBytes(10) }), caps)).rejects.toMatchObject({ code: "INTERNAL" });
