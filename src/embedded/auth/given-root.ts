@@ -8,7 +8,7 @@ import { Grants } from "./grants.js";
 import type { KnownUser } from "./known-user.js";
 import { ROOT_ROLE } from "./roles.js";
 import { checkedPassword, deriveCredentials, ITERATIONS } from "./scram-credentials.js";
-import type { UserName } from "./user-name.js";
+import { sessionDigest, userKey, type UserName } from "./user-name.js";
 
 export interface GivenRoot {
   readonly user: string;
@@ -26,7 +26,18 @@ export function givenRoot({ user, password }: GivenRoot, saltOf: (name: UserName
   const credentials = deriveCredentials(password, salt);
   credentials.catch(() => undefined);
   const roles = [ROOT_ROLE];
-  return { id: new UUID().toHexString(), name, roles, grants: new Grants(roles), customData: undefined, salt, iterations: ITERATIONS, credentials, isGiven: true };
+  return {
+    id: new UUID().toHexString(),
+    name,
+    key: userKey(name),
+    sessionSuffix: sessionDigest(name),
+    roles,
+    grants: new Grants(roles),
+    customData: undefined,
+    salt,
+    iterations: ITERATIONS,
+    credentials,
+  };
 }
 
 function refusePassword(password: string): void {

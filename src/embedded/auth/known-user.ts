@@ -11,6 +11,9 @@ export interface KnownUser {
   /** A UUID in hex: a user made again under an old name is another user. */
   readonly id: string;
   readonly name: UserName;
+  /** `userKey` and `sessionDigest` of the name: asked for by every command, so made once. */
+  readonly key: string;
+  readonly sessionSuffix: Buffer;
   readonly roles: readonly RoleName[];
   readonly grants: Grants;
   readonly customData: Doc | undefined;
@@ -18,6 +21,4 @@ export interface KnownUser {
   readonly iterations: number;
   /** Of the root user they are derived while the engine starts, hence the promise. */
   readonly credentials: Promise<ScramCredentials>;
-  /** Told by the options of the start and stored nowhere. */
-  readonly isGiven: boolean;
 }

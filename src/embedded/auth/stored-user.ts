@@ -10,7 +10,7 @@ import { Grants } from "./grants.js";
 import type { KnownUser } from "./known-user.js";
 import type { RoleName } from "./roles.js";
 import { MECHANISM, type ScramCredentials } from "./scram-credentials.js";
-import type { UserName } from "./user-name.js";
+import { sessionDigest, userKey, type UserName } from "./user-name.js";
 
 export interface UserRecord {
   readonly id: string;
@@ -57,5 +57,5 @@ function uuidText(id: Binary): string {
 /** Throws EngineError 31 RoleNotFound. */
 export function knownUser({ id, name, roles, customData, credentials }: UserRecord): KnownUser {
   const { salt, iterations } = credentials;
-  return { id, name, roles, grants: new Grants(roles), customData, salt, iterations, credentials: Promise.resolve(credentials), isGiven: false };
+  return { id, name, key: userKey(name), sessionSuffix: sessionDigest(name), roles, grants: new Grants(roles), customData, salt, iterations, credentials: Promise.resolve(credentials) };
 }

@@ -52,8 +52,8 @@ export class UserDirectory {
   }
 
   readonly find = (name: UserName): KnownUser | undefined => {
-    if (this.#root && userKey(this.#root.name) === userKey(name)) return this.#root;
-    return this.#load().get(userKey(name))?.known;
+    const key = userKey(name);
+    return this.#root?.key === key ? this.#root : this.#load().get(key)?.known;
   };
 
   all(): KnownUser[] {

@@ -7,7 +7,6 @@ import { authorize } from "../auth/authorize.js";
 import type { Client } from "../auth/client.js";
 import type { KnownUser } from "../auth/known-user.js";
 import type { UserDirectory } from "../auth/user-directory.js";
-import { sessionDigest, userKey } from "../auth/user-name.js";
 import { EngineError } from "../engine-error.js";
 import { Breath } from "../engine/breathe.js";
 import type { Engine } from "../engine/engine.js";
@@ -25,6 +24,8 @@ const GENERIC_FIELDS = new Set([
   "$db", "lsid", "txnNumber", "autocommit", "startTransaction", "readConcern", "writeConcern", "maxTimeMS", "comment",
   "$clusterTime", "$readPreference", "apiVersion", "apiStrict", "apiDeprecationErrors", "$audit", "$client", "$configServerState",
 ]);
+
+const NO_SUFFIX = Buffer.alloc(0);
 
 export interface Server {
   readonly engine: Engine;
@@ -73,14 +74,14 @@ interface Call {
 async function runInSession(call: Call, command: Command): Promise<Doc | Buffer> {
   const { engine, users } = call.server;
   const { body } = call.request;
-  const owner = users.enforced ? call.caller?.name : undefined;
-  const sessionSuffix = owner ? sessionDigest(owner) : Buffer.alloc(0);
+  const owner = users.enforced ? call.caller : undefined;
+  const sessionSuffix = owner?.sessionSuffix ?? NO_SUFFIX;
   // A stranger gets no session: nothing he may call needs one, and each would be kept for half an hour.
   const hasSession = body["lsid"] !== undefined && (owner !== undefined || !users.enforced);
   const session = hasSession ? engine.sessions.get(sessionId(sessionSuffix, body["lsid"])) : undefined;
   const txnNumber = body["txnNumber"] === undefined ? undefined : toLong(body["txnNumber"]);
   const run = (transaction?: Transaction): Promise<Doc | Buffer> => {
-    const context = { ...contextOf(call), owner: owner && userKey(owner), sessionSuffix, session, transaction, txnNumber };
+    const context = { ...contextOf(call), owner: owner?.key, sessionSuffix, session, transaction, txnNumber };
     return Promise.resolve().then(() => command.run(context));
   };
   refuseReadConcern(command, body);
