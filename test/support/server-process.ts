@@ -117,8 +117,8 @@ export function productionOf(issuer: Issuer, dataDir: string): Record<string, st
 }
 
 /** `npm run engine` on a free port, or on the one that it had before. */
-export async function startEngineProcess(dir: string, port = 0): Promise<{ readonly command: Command; readonly uri: string; readonly port: number }> {
-  const command = Command.run("scripts/engine.ts", ["--dir", dir, "--port", String(port)], {});
+export async function startEngineProcess(dir: string, port = 0, environment: Readonly<Record<string, string>> = {}): Promise<{ readonly command: Command; readonly uri: string; readonly port: number }> {
+  const command = Command.run("scripts/engine.ts", ["--dir", dir, "--port", String(port)], environment);
   const [uri = "", bound = ""] = await command.says(/mongodb:\/\/[^:\s]+:(\d+)\/\S*/);
   return { command, uri, port: Number(bound) };
 }

@@ -3,8 +3,7 @@ import type { AtlasApi } from "../atlas/atlas-api.js";
 import { narrowRole, userNameOf, usersDatabase, type DatabaseUser, type DatabaseUsers } from "./database-users.js";
 
 interface AtlasUser {
-  readonly roles?: readonly { readonly roleName?: string; readonly databaseName?: string; readonly collectionName?: string }[];
-  readonly scopes?: readonly { readonly name?: string; readonly type?: string }[];
+  readonly scopes?: readonly { readonly name?: string }[];
 }
 
 /**
@@ -23,9 +22,9 @@ export class AtlasUsers implements DatabaseUsers {
     this.#hosts = new Set(hosts.map((host) => host.toLowerCase()));
   }
 
-  async isDeclared(database: string): Promise<boolean> {
-    const { status, body } = await this.api.ask("GET", pathOf(database));
-    return status === 200 && isNarrow(body as AtlasUser, database, await this.#cluster());
+  /** A call of the API takes a second and counts against a limit, and it may be down while the cluster is not: the login tells. */
+  async isMissing(): Promise<boolean> {
+    return false;
   }
 
   async put({ database, password }: DatabaseUser): Promise<void> {
@@ -67,12 +66,6 @@ export class AtlasUsers implements DatabaseUsers {
 
 function pathOf(database: string): string {
   return `/databaseUsers/${usersDatabase}/${encodeURIComponent(userNameOf(database))}`;
-}
-
-function isNarrow({ roles = [], scopes = [] }: AtlasUser, database: string, cluster: string): boolean {
-  const [role] = roles;
-  const [scope] = scopes;
-  return roles.length === 1 && role?.roleName === narrowRole && role.databaseName === database && scopes.length === 1 && scope?.type === "CLUSTER" && scope.name === cluster;
 }
 
 /** A cluster has addresses of several kinds (`standard`, `standardSrv`, `privateEndpoint`, …), nested and named differently by version. */

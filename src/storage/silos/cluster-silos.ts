@@ -48,11 +48,10 @@ export class ClusterSilos implements SiloProvider {
 
   async prepare(tenantId: TenantId, home: SiloHome): Promise<void> {
     this.#expectOwner(tenantId, home);
-    const cluster = this.options.clusters.of(home);
-    const separation = await cluster.separation();
+    // A silo on a cluster that is not there leaves nothing.
+    await this.options.clusters.of(home).separation();
     // The key comes first: nothing of a silo exists without one, and whoever finds it gone knows that the silo is to go.
     await this.options.vault.ensure(tenantId, siloKeyName(home));
-    if (separation.kind === "OWN") await cluster.declareUser(separation.users, { database: home.database, password: await this.#password(tenantId, home) });
     await closeClientOf(await this.open(home));
   }
 

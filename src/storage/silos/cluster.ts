@@ -80,7 +80,6 @@ export class Cluster {
 
   /** Makes the user what it is to be and waits until it can log in. Throws `SERVICE_UNAVAILABLE`. */
   async declareUser(users: DatabaseUsers, user: DatabaseUser): Promise<void> {
-    if ((await users.isDeclared(user.database)) && (await this.#canLogIn(user))) return;
     await users.put(user);
     const endsAt = performance.now() + users.loginWithinMs;
     for (let pauseMs = loginPollMsMin; !(await this.#canLogIn(user)); pauseMs = Math.min(loginPollMsMax, pauseMs * 2)) {

@@ -13,11 +13,11 @@ export class CommandUsers implements DatabaseUsers {
 
   constructor(private readonly admin: Db) {}
 
-  async isDeclared(database: string): Promise<boolean> {
+  async isMissing(database: string): Promise<boolean> {
     const { users } = await translating(() => this.admin.command({ usersInfo: userNameOf(database) }));
     const [user] = users as Document[];
     const roles = (user?.["roles"] ?? []) as Document[];
-    return roles.length === 1 && roles[0]?.["role"] === narrowRole && roles[0]["db"] === database;
+    return roles.length !== 1 || roles[0]?.["role"] !== narrowRole || roles[0]["db"] !== database;
   }
 
   /** Two servers that start at once do the same: whoever comes second finds the user and sets what is set. */

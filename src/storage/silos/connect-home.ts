@@ -18,12 +18,14 @@ export interface HomeConnection {
 export async function connectHome(cluster: Cluster, { database, password, maxPoolSize, appName }: HomeConnection): Promise<MongoClient> {
   const separation = await cluster.separation();
   if (separation.kind === "SHARED") return cluster.connectShared(maxPoolSize, appName);
+  const { users } = separation;
   const user = { database, password: await password() };
+  if (await users.isMissing(database)) await users.put(user);
   try {
     return await cluster.connectAs(user, maxPoolSize, appName);
   } catch (error) {
     if (!isAuthenticationFailure(error)) throw error;
   }
-  await cluster.declareUser(separation.users, user);
+  await cluster.declareUser(users, user);
   return cluster.connectAs(user, maxPoolSize, appName);
 }

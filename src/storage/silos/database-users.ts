@@ -19,8 +19,8 @@ export interface DatabaseUsers {
   readonly means: "CREATE_USER" | "ATLAS_API";
   /** How long a user that was made may be refused before something is wrong, in ms. */
   readonly loginWithinMs: number;
-  /** Whether the user exists with these rights and no others. */
-  isDeclared(database: string): Promise<boolean>;
+  /** Whether there is no such user, or one with other rights. Asked before each login, so it must be quick to tell; false when it is not. */
+  isMissing(database: string): Promise<boolean>;
   /** Makes the user, or brings it to this password and these rights. */
   put(user: DatabaseUser): Promise<void>;
   /** False when there was none. */
