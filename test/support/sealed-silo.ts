@@ -1,4 +1,5 @@
 /** A silo under a key of its own, and the vault that keeps it, on any deployment. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseTenantId } from "../../src/kernel/ids.js";
 import { silentTelemetry } from "../../src/kernel/telemetry.js";
 import type { KeyVault } from "../../src/storage/control/control-plane.js";
@@ -20,6 +21,13 @@ export async function openTestVault(deployment: TestDeployment, suffix = "vault"
   await declareCollections(db, "CONTROL", "POOL", testEmbedding);
   await unlockVault(db, wrapping);
   return openControlPlane(deployment.client, db, wrapping).vault;
+}
+
+const slowMs = 100;
+
+/** The same vault, whose every look at a secret takes longer than a query. */
+export function slowly(vault: KeyVault): KeyVault {
+  return Object.assign(Object.create(vault) as KeyVault, { find: (...asked: Parameters<KeyVault["find"]>) => sleep(slowMs).then(() => vault.find(...asked)) });
 }
 
 export interface SealedSiloOptions extends TestHomeOptions {

@@ -10,7 +10,7 @@ import { siloKeyName } from "../../../src/storage/sealing/silo-key-name.js";
 import type { TenantStore } from "../../../src/storage/tenant-store.js";
 import { startTestDeployment, type TestDeployment } from "../../support/engine.js";
 import { newChunk, newDocument, openTestHome, openTestStore, testEmbedding } from "../../support/homes.js";
-import { openSealedSilo, openTestVault } from "../../support/sealed-silo.js";
+import { openSealedSilo, openTestVault, slowly } from "../../support/sealed-silo.js";
 import { contextOf, policies, recordingTelemetry } from "../../support/tenants.js";
 
 const context = contextOf("acme");
@@ -168,7 +168,7 @@ describe("a silo's key that is rotated", () => {
   it("is heard of at once by a server that meets a row of it, and by a search that would overlook one", async () => {
     await fill(1);
     // Each with fresh keys, so that nothing makes it look again by itself, and a vault that takes its time.
-    const slow = Object.assign(Object.create(vault) as KeyVault, { find: async (...asked) => sleep(100).then(() => vault.find(...asked)) } satisfies Partial<KeyVault>);
+    const slow = slowly(vault);
     const [, listing] = await server("server-2", slow);
     const [, searching] = await server("server-3", slow);
     const [, counting] = await server("server-4", slow);
