@@ -143,9 +143,10 @@ export class IngestionQueue {
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       telemetry.count("documents_ingested_total", { outcome: "UNFINISHED" });
-      telemetry.log("error", "A document's processing stopped and is taken up later", { tenantId: context.tenantId, documentId: id, error: String(error) });
+      const notServed = isNotServed(error);
+      telemetry.log(notServed ? "info" : "error", "A document's processing stopped and is taken up later", { tenantId: context.tenantId, documentId: id, error: String(error) });
       // A suspended tenant's documents wait for `resume`, an erased one's for nothing.
-      if (!isNotServed(error)) setTimeout(() => this.enqueue(context, id), unfinishedPauseMs).unref();
+      if (!notServed) setTimeout(() => this.enqueue(context, id), unfinishedPauseMs).unref();
     } finally {
       onChange();
     }

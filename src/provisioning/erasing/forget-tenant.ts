@@ -1,10 +1,16 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { BulkheadError } from "../../kernel/errors.js";
 import type { ErasurePhase, RemovedPart } from "../../storage/control/erasure-rows.js";
 import { changeRecord } from "../change-placement.js";
-import { foundIn, withRemoved } from "./erase-receipt.js";
+import { foundIn, withRemoved, withUnreachable } from "./erase-receipt.js";
 import type { EraseRun, EraseTools } from "./erase-run.js";
 
 /** Destroyed even where none was made: whoever asks for one later is then refused instead of given a new one. */
 const pseudonyms = "pseudonyms";
+
+/** Longer than a failed store of counters is left alone, so that each try is one. */
+const countersPauseMs = 1_500;
+const countersAttemptsMax = 4;
 
 const controlPlane = "control plane";
 
@@ -16,15 +22,29 @@ const erasedName = "Erased tenant";
  * well: its text can no longer be read wherever it lies, though its vectors can.
  */
 export async function forgetTenant(tools: EraseTools, run: EraseRun): Promise<ErasurePhase> {
-  const { control, counters } = tools;
+  const { control } = tools;
   const { tenantId } = run.erasure;
   await changeRecord(tools, tenantId, ({ name, placementOverride }) => (name === erasedName && placementOverride === undefined ? undefined : { name: erasedName, override: null }));
   for (const name of new Set([...(await control.vault.names(tenantId)), pseudonyms])) await control.vault.destroy(tenantId, name);
   await control.traces.removeMoves(tenantId);
-  const counted = await counters.forget(tenantId);
   const { removed, found } = run.erasure;
-  await run.record({ removed: withRemoved(removed, [...foundIn(found, controlPlane), { store: "counters", what: "counters of requests and tokens", count: counted }]) });
+  await run.record({ removed: withRemoved(removed, foundIn(found, controlPlane)) });
+  await forgetCounters(tools, run);
   return "VERIFYING";
+}
+
+/** The store of counters may be another than the database, and gives up on a call sooner. */
+export async function forgetCounters({ counters }: EraseTools, run: EraseRun): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const count = await counters.forget(run.erasure.tenantId);
+      return run.record({ removed: withRemoved(run.erasure.removed, [{ store: "counters", what: "counters of requests and tokens", count }]), unreachable: run.erasure.unreachable.filter(({ store }) => store !== "counters") });
+    } catch (error) {
+      if (!(error instanceof BulkheadError) || error.code !== "SERVICE_UNAVAILABLE") throw error;
+      if (attempt === countersAttemptsMax) return run.record({ unreachable: withUnreachable(run.erasure.unreachable, { store: "counters", reason: `${error.message}; what they hold ends by itself within two minutes` }) });
+      await sleep(countersPauseMs, undefined, { signal: run.signal });
+    }
+  }
 }
 
 /** What the control plane has that `forgetTenant` removes. Counters are not among it: they end by themselves within a minute. */

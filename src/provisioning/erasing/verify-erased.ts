@@ -11,6 +11,7 @@ import { isEnd } from "../move-steps.js";
 import { siloParts, withDatabase } from "./empty-homes.js";
 import { keptParts, storeName, withRemoved, withUnreachable } from "./erase-receipt.js";
 import type { EraseRun, EraseTools } from "./erase-run.js";
+import { forgetCounters } from "./forget-tenant.js";
 
 /** Times that what was found again is removed again. It is not seen twice unless someone writes past the fence. */
 const roundsMax = 3;
@@ -31,6 +32,8 @@ export async function verifyErased(tools: EraseTools, run: EraseRun): Promise<Er
   // Begun by a server that had read the directory before the erasure and slept since.
   if (move !== undefined && !isEnd(move.phase)) return "ENDING_MOVE";
   const findings = [...(await findInPool(tools, run)), ...(await findSilos(tools, run)), ...(await findInControlPlane(tools, run))];
+  // What a request that was under way has counted since.
+  await forgetCounters(tools, run);
   if (findings.length > 0 && rounds < roundsMax) {
     const again = new Set(findings.flatMap(({ home }) => (home === undefined ? [] : [homeKey(home)])));
     await run.record({ rounds: rounds + 1, emptied: run.erasure.emptied.filter((key) => !again.has(key)) });
@@ -102,11 +105,9 @@ async function findSilos(tools: EraseTools, run: EraseRun): Promise<readonly Fin
   return findings;
 }
 
-async function findInControlPlane({ control, counters }: EraseTools, { erasure }: EraseRun): Promise<readonly Finding[]> {
+async function findInControlPlane({ control }: EraseTools, { erasure }: EraseRun): Promise<readonly Finding[]> {
   const { tenantId } = erasure;
   const [secrets, moves] = await Promise.all([control.vault.names(tenantId), control.traces.countMoves(tenantId)]);
-  // What a request that was under way has counted since; it ends by itself in a minute.
-  await counters.forget(tenantId);
   return [
     ...(secrets.length === 0 ? [] : [{ what: `${secrets.length} secrets` }]),
     ...(moves === 0 ? [] : [{ what: `${moves} placement moves` }]),
