@@ -173,6 +173,17 @@ describe("the process", () => {
     expect(await refusal({ MONGODB_URI: "mongodb://127.0.0.1:9/?directConnection=true" })).toMatch(/^bulkhead: cannot start: [^\n]*database[^\n]*\n$/);
   });
 
+  test("refuses a MONGODB_URI whose password the deployment does not take, in one line without it", async () => {
+    const engine = await startEngineProcess(join(folder.path, "guarded"), 0, { ENGINE_ROOT_USER: "root", ENGINE_ROOT_PASSWORD: "right" });
+    try {
+      expect(await refusal({ MONGODB_URI: `mongodb://root:hunter2@127.0.0.1:${engine.port}/?directConnection=true` })).toBe(
+        "bulkhead: cannot start: MONGODB_URI: got a user or a password that the deployment does not take, expected those of a user that may create databases\n",
+      );
+    } finally {
+      await engine.command.kill();
+    }
+  }, 60_000);
+
   test("refuses the DATA_DIR of a server that runs, which goes on; on SIGINT that one answers what is in flight and exits 0", async () => {
     const model = await startStubModelServer();
     const dataDir = join(folder.path, "data");
