@@ -4,7 +4,7 @@ import type { MovePhase } from "../../storage/control/control-plane.js";
 import type { TenantHome } from "../../storage/home.js";
 import { compareTenant, differingSets } from "../../storage/moving/compare-tenant.js";
 import { RowSets, type RowSet } from "../../storage/moving/moving-home.js";
-import { unequalQueries } from "../../storage/moving/query-parity.js";
+import { sampleQueries, unequalQueries } from "../../storage/moving/query-parity.js";
 import { announce, claimAsDriver } from "../change-placement.js";
 import { legOf, reach, withBoth, type MoveRun, type MoveTools } from "../move-run.js";
 import { catchUp } from "./follow.js";
@@ -65,7 +65,8 @@ async function unsettled(tools: MoveTools, run: MoveRun, source: TenantHome, tar
 /** Atlas indexes with a delay: a tenant must not be switched to an index that does not yet return its rows. */
 async function untilSearchable(tools: MoveTools, run: MoveRun, source: TenantHome, target: TenantHome, suspects: RowSets): Promise<void> {
   const waitUntil = performance.now() + searchWaitMsMax;
-  while ((await unequalQueries(source, target, run.move.tenantId)) > 0) {
+  let open = await sampleQueries(source, run.move.tenantId);
+  while ((open = await unequalQueries(source, target, run.move.tenantId, open)).length > 0) {
     if (performance.now() > waitUntil) throw internal("A search of the target does not give what the source gives");
     await sleep(searchPollMs, undefined, { signal: run.signal });
     suspects.add(await catchUp(tools, run, source, target));

@@ -12,8 +12,8 @@ const nearestCompared = 10;
 /** As `schema/collections/tenant.chunks.json` names it. */
 const vectorIndex = "chunk_vectors";
 
-/** Number of sampled queries that both sides do not answer with the same chunks in the same order. */
-export async function unequalQueries(source: MovingHome, target: MovingHome, tenantId: TenantId): Promise<number> {
+/** Vectors of the source's own chunks to ask both sides with. */
+export async function sampleQueries(source: MovingHome, tenantId: TenantId): Promise<readonly Binary[]> {
   const samples = await translating(() =>
     source.database.db
       .collection<{ vector: Binary }>("chunks")
@@ -22,10 +22,18 @@ export async function unequalQueries(source: MovingHome, target: MovingHome, ten
       .limit(samplesMax)
       .toArray(),
   );
-  let unequal = 0;
-  for (const { vector } of samples) {
+  return samples.map(({ vector }) => vector);
+}
+
+/**
+ * Those of the queries that both sides do not answer with the same chunks in the same order. Only
+ * these need to be asked again: with writers at work all of them are hardly ever equal at one moment.
+ */
+export async function unequalQueries(source: MovingHome, target: MovingHome, tenantId: TenantId, queries: readonly Binary[]): Promise<readonly Binary[]> {
+  const unequal: Binary[] = [];
+  for (const vector of queries) {
     const [mine, theirs] = await Promise.all([nearest(source.database, tenantId, vector), nearest(target.database, tenantId, vector)]);
-    if (mine !== theirs) unequal += 1;
+    if (mine !== theirs) unequal.push(vector);
   }
   return unequal;
 }
