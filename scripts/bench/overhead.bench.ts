@@ -5,13 +5,10 @@
  */
 import { fork, type ChildProcess } from "node:child_process";
 import { Agent, request } from "node:http";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
-import ts from "typescript";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { median, type Bench } from "./bench-result.js";
-
-const root = fileURLToPath(new URL("../..", import.meta.url));
+import { compileScript } from "./compile-script.js";
 
 const systems = ["bulkhead", "apollo default", "apollo without cache control"] as const;
 type System = (typeof systems)[number];
@@ -36,7 +33,7 @@ export const bench: Bench = async (args, progress) => {
   const requests = Number(args[1] ?? 2_000);
   const warmUp = Number(args[2] ?? warmUpRequests);
   const running: Running[] = [];
-  const built = compile();
+  const built = compileScript("scripts/bench/overhead-server.ts");
   try {
     for (const system of systems) running.push(await start(system, built));
     await assertSameAnswers(running);
@@ -59,38 +56,6 @@ export const bench: Bench = async (args, progress) => {
     rmSync(built, { recursive: true, force: true });
   }
 };
-
-/**
- * The sources as JavaScript, as `npm start` runs them. Under tsx our functions alone would be given
- * their names by calls in the hot path, and each `require` of Apollo's would go through its hooks.
- * Inside `node_modules`, so that the packages are found from there.
- */
-function compile(): string {
-  const cache = join(root, "node_modules/.cache");
-  mkdirSync(cache, { recursive: true });
-  const built = mkdtempSync(join(cache, "overhead-"));
-  const { options } = ts.convertCompilerOptionsFromJson(readConfig(), root);
-  const compilerOptions = { ...options, noEmit: false, module: ts.ModuleKind.ES2022, moduleResolution: ts.ModuleResolutionKind.Bundler };
-  const files = new Set([join(root, "scripts/bench/overhead-server.ts")]);
-  // Grows while it is walked: by what each file still imports once its types are gone.
-  for (const fileName of files) {
-    const { outputText } = ts.transpileModule(readFileSync(fileName, "utf8"), { fileName, compilerOptions });
-    const target = join(built, relative(root, fileName)).replace(/\.ts$/, ".js");
-    mkdirSync(dirname(target), { recursive: true });
-    writeFileSync(target, outputText);
-    for (const { fileName: imported } of ts.preProcessFile(outputText).importedFiles) {
-      if (imported.startsWith(".")) files.add(join(dirname(fileName), imported).replace(/\.js$/, ".ts"));
-    }
-  }
-  writeFileSync(join(built, "package.json"), '{ "type": "module" }');
-  cpSync(join(root, "tenants"), join(built, "tenants"), { recursive: true });
-  return built;
-}
-
-function readConfig(): unknown {
-  const { config } = ts.readConfigFile(join(root, "tsconfig.json"), (path) => readFileSync(path, "utf8")) as { config?: { compilerOptions?: unknown } };
-  return config?.compilerOptions;
-}
 
 async function start(system: System, built: string): Promise<Running> {
   const child = fork(join(built, "scripts/bench/overhead-server.js"), [system], { env: { ...process.env, NODE_ENV: "production" }, stdio: ["ignore", "ignore", "inherit", "ipc"] });

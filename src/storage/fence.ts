@@ -53,6 +53,7 @@ const closePauseMs = 5;
  */
 export async function openFence(database: TenantDatabase, tenantId: TenantId, epoch: number, mover?: string): Promise<void> {
   const fences = fencesOf(database.db);
+  if (mover !== undefined && (await openClaimed(fences, tenantId, epoch, mover))) return;
   await translating(async () => {
     const root = await fences.findOne({ _id: fenceId(tenantId, rootStripe) }, { readConcern: { level: "majority" } });
     if (root?.open === true && root.epoch === epoch) return;
@@ -69,6 +70,14 @@ export async function openFence(database: TenantDatabase, tenantId: TenantId, ep
     const opened = await fences.findOne({ _id: fenceId(tenantId, rootStripe) }, { readConcern: { level: "majority" } });
     if (opened?.open !== true || opened.epoch !== epoch) throw conflict(`The fence of ${tenantId} cannot be opened in epoch ${epoch}`);
   });
+}
+
+/** In one statement, since writers wait for it. False when it was open already, or is not the mover's to open. */
+async function openClaimed(fences: Collection<StoredFence>, tenantId: TenantId, epoch: number, mover: string): Promise<boolean> {
+  const opened = await translating(() =>
+    fences.updateOne({ _id: fenceId(tenantId, rootStripe), open: false, epoch: { $lte: epoch }, mover }, { $set: { open: true, epoch }, $unset: { mover: "" } }, majority),
+  );
+  return opened.matchedCount === 1;
 }
 
 /** Whether writers of exactly this epoch are let in. */
@@ -155,14 +164,17 @@ export async function readWatermarks(database: TenantDatabase, tenantId: TenantI
  * stripes that are closed; `session` is a mover's batch.
  */
 export async function carryWatermarks(database: TenantDatabase, tenantId: TenantId, marks: Watermarks, session: ClientSession): Promise<void> {
-  const fences = fencesOf(database.db);
-  for (const { stripe, seq } of marks) {
-    await fences.updateOne(
-      { _id: fenceId(tenantId, stripe) },
-      { $max: { seq }, $setOnInsert: { tenant_id: tenantId, epoch: unopenedEpoch, open: false } },
-      { session, upsert: true },
-    );
-  }
+  if (marks.length === 0) return;
+  await fencesOf(database.db).bulkWrite(
+    marks.map(({ stripe, seq }) => ({
+      updateOne: {
+        filter: { _id: fenceId(tenantId, stripe) },
+        update: { $max: { seq }, $setOnInsert: { tenant_id: tenantId, epoch: unopenedEpoch, open: false } },
+        upsert: true,
+      },
+    })),
+    { session, ordered: true },
+  );
 }
 
 /**

@@ -28,7 +28,7 @@ export async function follow(tools: MoveTools, run: MoveRun): Promise<MovePhase>
 
 /** One round, recorded. Returns what it touched. */
 export async function catchUp(tools: MoveTools, run: MoveRun, source: MovingHome, target: MovingHome): Promise<readonly RowSet[]> {
-  const { marks, rows, touched } = await followTenant(source, target, run.move.tenantId, run.token, watermarksOf(run.move));
+  const { marks, rows, touched } = await followTenant(source, target, run.move.tenantId, run.token, watermarksOf(run.move), false);
   await reach(tools, "FOLLOWING round applied");
   // Nothing was written since: nothing to remember either.
   if (touched.length === 0 && rows === 0 && sameMarks(marks, watermarksOf(run.move))) return touched;

@@ -1,23 +1,26 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { MovePhase } from "../../storage/control/control-plane.js";
+import type { MovePhase, Watermarks } from "../../storage/control/control-plane.js";
 import { closeRoot, closeStripes, isFenceOpen, openFence, reopenFence } from "../../storage/fence.js";
 import type { TenantHome } from "../../storage/home.js";
 import { differingSets } from "../../storage/moving/compare-tenant.js";
+import { followTenant, type FollowedRound } from "../../storage/moving/follow-tenant.js";
 import { isClaimed } from "../../storage/moving/mover-guard.js";
 import type { RowSet, RowSets } from "../../storage/moving/moving-home.js";
 import { claimAsDriver, settle } from "../change-placement.js";
-import { legOf, reach, withBoth, type Leg, type MoveRun, type MoveTools } from "../move-run.js";
+import { legOf, reach, watermarksOf, withBoth, type Leg, type MoveRun, type MoveTools } from "../move-run.js";
 import { catchUp } from "./follow.js";
 import { describe } from "./verify.js";
 
 /** A writer that has taken its stripe is waited for this long, then writers go on and the switch is tried later. */
 const closeMsMax = 200;
-/** A pause that has lasted this long before the target is opened is given up. */
-const pauseMsMax = 400;
+/** A pause that has lasted this long before the target is opened is given up. A machine that is too slow for it is given more each time, up to the second. */
+const pauseMsMin = 400;
+const pauseGrowth = 1.5;
+const pauseMsMax = 5_000;
 /** More than this is not begun within a pause. */
 const pauseRowsMax = 400;
 /** Pauses given up before the move is: its tenant's writers outpace it, or one of them hangs for minutes. */
-const pausesMax = 60;
+const pausesMax = 30;
 const retryMs = 1_000;
 
 /**
@@ -60,44 +63,58 @@ async function takeOver(run: MoveRun, leg: Leg, source: TenantHome, target: Tena
 
 async function pause(tools: MoveTools, run: MoveRun, leg: Leg, source: TenantHome, target: TenantHome, suspects: RowSets): Promise<MovePhase> {
   const startedAt = performance.now();
-  let differing: readonly RowSet[] | undefined;
+  const pauseMs = Math.min(pauseMsMax, pauseMsMin * pauseGrowth ** run.found.pausesGivenUp);
+  let finished: Finished | undefined;
+  const finishing = finish(tools, run, source, target, suspects);
+  // Heard below, unless the pause is given up and that fails first: then it must not end the process.
+  finishing.catch(() => undefined);
   try {
-    differing = await finish(tools, run, source, target, suspects, startedAt);
+    finished = await Promise.race([finishing, sleep(pauseMs, undefined, { ref: false })]);
   } catch (error) {
     // Nothing of the target is open yet. A writer must not wait for the next try, nor for another server.
     await reopenFence(source.database, run.move.tenantId, leg.sourceEpoch, run.token).catch(() => undefined);
     throw error;
   }
-  if (differing === undefined) return giveUp(run, leg, source, startedAt);
-  if (differing.length > 0) {
-    await run.record({ failure: `Verification failed: ${describe(differing)} differ between source and target` });
+  if (finished === undefined || performance.now() - startedAt > pauseMs) return giveUp(run, leg, source, startedAt, finishing);
+  if (finished.differing.length > 0) {
+    await run.record({ failure: `Verification failed: ${describe(finished.differing)} differ between source and target` });
     return "CANCELLING";
   }
   await reach(tools, "SWITCHING verified");
   // The fence first: from the moment the directory says so, the new home takes writes.
   await openFence(target.database, run.move.tenantId, leg.targetEpoch, run.token);
   await reach(tools, "SWITCHING target open");
-  return settled(tools, run, leg, startedAt);
+  return settled(tools, run, leg, { startedAt, ...finished.round });
+}
+
+interface Finished {
+  readonly round: FollowedRound;
+  readonly differing: readonly RowSet[];
 }
 
 /** Copies and compares what writers left, behind the closed fence. Undefined when it would take too long. */
-async function finish(tools: MoveTools, run: MoveRun, source: TenantHome, target: TenantHome, suspects: RowSets, startedAt: number): Promise<readonly RowSet[] | undefined> {
+async function finish(tools: MoveTools, run: MoveRun, source: TenantHome, target: TenantHome, suspects: RowSets): Promise<Finished | undefined> {
   const { tenantId } = run.move;
   await reach(tools, "SWITCHING pause begins");
   if (!(await closeStripes(source.database, tenantId, closeMsMax))) return undefined;
   await reach(tools, "SWITCHING source closed");
-  suspects.add(await catchUp(tools, run, source, target));
+  // Recorded after the pause: a run that takes over without these watermarks only follows the same again.
+  const round = await followTenant(source, target, tenantId, run.token, watermarksOf(run.move), true);
+  await reach(tools, "SWITCHING round applied");
+  suspects.add(round.touched);
   if (suspects.size > pauseRowsMax) return undefined;
-  const differing = await differingSets(source, target, tenantId, suspects.values());
-  return performance.now() - startedAt > pauseMsMax ? undefined : differing;
+  return { round, differing: await differingSets(source, target, tenantId, suspects.values()) };
 }
 
 /** Lets the writers go on as before. Only this run's own closing is undone; were it another's by now, this throws. */
-async function giveUp(run: MoveRun, leg: Leg, source: TenantHome, startedAt: number): Promise<MovePhase> {
+async function giveUp(run: MoveRun, leg: Leg, source: TenantHome, startedAt: number, finishing: Promise<unknown>): Promise<MovePhase> {
   await reopenFence(source.database, run.move.tenantId, leg.sourceEpoch, run.token);
+  const pausedMs = longest(run, startedAt);
+  // It may still be writing to the target, which harms nobody, but must not overtake the next round.
+  await finishing;
   run.found.pausesGivenUp += 1;
   delete run.found.suspects;
-  await run.record({ pauseMs: longest(run, startedAt), switching: false });
+  await run.record({ pauseMs: pausedMs, switching: false });
   if (run.found.pausesGivenUp >= pausesMax) {
     await run.record({ failure: "The tenant's writes could not be paused for a switch: they outpace the move, or one of them does not end" });
     return "CANCELLING";
@@ -106,11 +123,13 @@ async function giveUp(run: MoveRun, leg: Leg, source: TenantHome, startedAt: num
   return "FOLLOWING";
 }
 
-async function settled(tools: MoveTools, run: MoveRun, leg: Leg, pausedAt?: number): Promise<MovePhase> {
+async function settled(tools: MoveTools, run: MoveRun, leg: Leg, pause?: { readonly startedAt: number; readonly marks: Watermarks; readonly rows: number }): Promise<MovePhase> {
   await settle(tools, run.move, leg.target, leg.targetEpoch);
   run.found.settledAt = performance.now();
+  const { copied, total } = run.move;
+  const paused = pause === undefined ? {} : { pauseMs: longest(run, pause.startedAt), watermarks: pause.marks, copied: copied + pause.rows, total: Math.max(total, copied + pause.rows) };
   await reach(tools, "SWITCHING settled");
-  await run.record({ switchedAt: new Date(), ...(pausedAt === undefined ? {} : { pauseMs: longest(run, pausedAt) }) });
+  await run.record({ switchedAt: new Date(), ...paused });
   return run.move.reverting ? "RETIRING" : "OBSERVING";
 }
 

@@ -6,7 +6,7 @@
  * higher numbers. Between stripes no order is needed: rows are made equal to what the source holds
  * now, and removed sets too.
  */
-import { BSON, type AnyBulkWriteOperation, type Document, type FindOptions } from "mongodb";
+import { BSON, type AnyBulkWriteOperation, type Document, type FindCursor, type FindOptions } from "mongodb";
 import type { TenantId } from "../../kernel/ids.js";
 import type { Watermarks } from "../control/control-plane.js";
 import { carryWatermarks, readWatermarks } from "../fence.js";
@@ -26,8 +26,12 @@ export interface FollowedRound {
   readonly touched: readonly RowSet[];
 }
 
-/** Applies what the source's writers did after `since`. Repeating it changes nothing. Throws `CONFLICT` when the target is no longer this mover's. */
-export async function followTenant(source: MovingHome, target: MovingHome, tenantId: TenantId, token: string, since: Watermarks): Promise<FollowedRound> {
+/**
+ * Applies what the source's writers did after `since`. Repeating it changes nothing. `small`: little
+ * is expected and writers wait for it, so all is read at once. Throws `CONFLICT` when the target is
+ * no longer this mover's.
+ */
+export async function followTenant(source: MovingHome, target: MovingHome, tenantId: TenantId, token: string, since: Watermarks, small: boolean): Promise<FollowedRound> {
   const marks = await readWatermarks(source.database, tenantId);
   const before = new Map(since.map(({ stripe, seq }) => [stripe, seq]));
   const ahead = marks.filter(({ stripe, seq }) => seq > (before.get(stripe) ?? 0));
@@ -35,14 +39,17 @@ export async function followTenant(source: MovingHome, target: MovingHome, tenan
   const newer = ahead.map(({ stripe }) => ({ tenant_id: tenantId, stripe, seq: { $gt: before.get(stripe) ?? 0 } }));
   const batch = new FollowBatch(target, tenantId, token);
   const touched: RowSet[] = [];
-  for (const collection of movingCollections) {
-    for await (const row of found(source, collection, newer, { promoteValues: false })) {
+  const changed = movingCollections.map((collection) => ({ collection, cursors: found(source, collection, newer, { promoteValues: false }) }));
+  const read = small ? await Promise.all(changed.map(async ({ collection, cursors }) => ({ collection, rows: await allOf(cursors) }))) : changed.map(({ collection, cursors }) => ({ collection, rows: oneByOne(cursors) }));
+  for (const { collection, rows } of read) {
+    for await (const row of rows) {
       touched.push({ collection, field: "_id", value: String(row["_id"]) });
       await batch.replace(collection, await storedRow(target, collection, await clearRow(source, collection, row)));
     }
   }
   // After the rows: one that was read above and removed a moment later has its tombstone here or in the next round.
-  for await (const grave of found(source, "tombstones", newer, {})) {
+  const graves = found(source, "tombstones", newer, {});
+  for await (const grave of small ? await allOf(graves) : oneByOne(graves)) {
     const { collection, field, value } = grave as StoredTombstone & Document;
     touched.push({ collection, field, value });
     const kept = await source.database.db
@@ -56,10 +63,16 @@ export async function followTenant(source: MovingHome, target: MovingHome, tenan
 }
 
 /** One query a stripe, so that each is a range of the index on stripe and number. */
-async function* found(source: MovingHome, collection: CollectionName, filters: readonly Document[], options: FindOptions): AsyncGenerator<Document> {
-  for (const filter of filters) {
-    yield* source.database.db.collection(collection).find(filter, { ...options, readConcern: { level: "majority" } }).hint({ tenant_id: 1, stripe: 1, seq: 1 });
-  }
+function found(source: MovingHome, collection: CollectionName, filters: readonly Document[], options: FindOptions): readonly FindCursor<Document>[] {
+  return filters.map((filter) => source.database.db.collection(collection).find(filter, { ...options, readConcern: { level: "majority" } }).hint({ tenant_id: 1, stripe: 1, seq: 1 }));
+}
+
+async function allOf(cursors: readonly FindCursor<Document>[]): Promise<readonly Document[]> {
+  return (await Promise.all(cursors.map((cursor) => cursor.toArray()))).flat();
+}
+
+async function* oneByOne(cursors: readonly FindCursor<Document>[]): AsyncGenerator<Document> {
+  for (const cursor of cursors) yield* cursor;
 }
 
 /** Gathers changes of several collections into one transaction on the target. */
