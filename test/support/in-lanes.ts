@@ -1,0 +1,16 @@
+/** Runs cases a few at a time, in their order, and gives the name of each that failed with its reason. */
+export async function inLanes<Case>(cases: readonly Case[], lanes: number, nameOf: (one: Case) => string, run: (one: Case) => Promise<unknown>): Promise<readonly string[]> {
+  const rest = [...cases];
+  const failed: string[] = [];
+  const lane = async (): Promise<void> => {
+    for (let one = rest.shift(); one !== undefined; one = rest.shift()) {
+      try {
+        await run(one);
+      } catch (error) {
+        failed.push(`${nameOf(one)}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  return failed;
+}
