@@ -12,6 +12,15 @@ const plainLineMs = 2_000;
 
 const barCells = 24;
 
+/** Ends that an operator wanted. */
+const ends: ReadonlySet<string> = new Set(["DONE", "CANCELLED", "REVERTED"]);
+
+/** What a person is told that a phase does. */
+const phaseNames: Readonly<Record<string, string>> = {
+  PREPARING: "preparing", COPYING: "copying", FOLLOWING: "catching up", VERIFYING: "verifying", SWITCHING: "switching", OBSERVING: "observing",
+  RETIRING: "retiring old", CANCELLING: "cancelling", DONE: "done", FAILED: "failed", CANCELLED: "cancelled", REVERTED: "reverted",
+};
+
 export interface ProgressOutput {
   readonly isTTY?: boolean;
   write(text: string): unknown;
@@ -45,13 +54,13 @@ export class MoveProgress {
   }
 }
 
-/** Resolves with the move when it is done. Throws `UPSTREAM_FAILED` with its reason when it was given up. */
+/** Resolves with the move when it has ended. Throws `UPSTREAM_FAILED` with its reason when it was given up. */
 export async function followMove(api: Pick<OperatorApi, "move">, first: MoveView, progress: MoveProgress): Promise<MoveView> {
   let move = first;
   try {
     for (;;) {
       progress.show(move);
-      if (move.phase === "DONE") return move;
+      if (ends.has(move.phase)) return move;
       if (move.phase === "FAILED") throw upstreamFailed(`The move was given up and the tenant stays in its ${move.from}: ${move.failure ?? "no reason was kept"}`);
       await sleep(pollMs);
       move = await patiently(() => api.move(move.id));
@@ -76,19 +85,35 @@ export async function patiently<T>(look: () => Promise<T>): Promise<T> {
 
 function barOf(move: MoveView): string {
   const filled = Math.round(shareOf(move) * barCells);
-  return `${move.phase.padEnd(10)} [${"#".repeat(filled)}${"-".repeat(barCells - filled)}] ${countOf(move)}`;
+  return `${nameOf(move).padEnd(13)} [${"#".repeat(filled)}${"-".repeat(barCells - filled)}] ${countOf(move)}`;
 }
 
 function lineOf(move: MoveView): string {
   return `${move.phase} ${countOf(move)}`;
 }
 
-function countOf({ copied, total, rowsPerSecond }: MoveView): string {
-  return `${copied}/${total} rows${rowsPerSecond === null ? "" : `, ${rowsPerSecond} rows/s`}`;
+/** A newer server's phase is shown as it is. */
+function nameOf({ phase, reverting }: MoveView): string {
+  const name = phaseNames[phase] ?? phase;
+  return reverting && !ends.has(phase) ? `back: ${name}` : name;
 }
 
-/** Nothing is counted before copying begins; a tenant without rows has none to copy when it is done. */
+function countOf({ copied, total, rowsPerSecond, estimatedSecondsLeft, writePauseMs }: MoveView): string {
+  return [
+    `${copied}/${total} rows`,
+    ...(rowsPerSecond === null ? [] : [`${rowsPerSecond} rows/s`]),
+    ...(estimatedSecondsLeft === null ? [] : [`${durationOf(estimatedSecondsLeft)} left`]),
+    ...(writePauseMs === null ? [] : [`writes waited ${writePauseMs} ms`]),
+  ].join(", ");
+}
+
+function durationOf(seconds: number): string {
+  const whole = Math.ceil(seconds);
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
+
+/** Nothing is counted before copying begins; a tenant without rows has none to copy when it has switched. */
 function shareOf({ phase, copied, total }: MoveView): number {
-  if (phase === "DONE") return 1;
+  if (phase === "DONE" || phase === "OBSERVING" || phase === "RETIRING") return 1;
   return total === 0 ? 0 : Math.min(1, copied / total);
 }

@@ -8,6 +8,7 @@ export interface TenantView {
   readonly tier: Tier;
   readonly state: string;
   readonly placement: "POOL" | "MOVING" | "SILO";
+  readonly isolation: { readonly credential: "OWN" | "SHARED"; readonly keyVersion: number; readonly cluster: string | null } | null;
   readonly latestMove: MoveView | null;
 }
 
@@ -19,7 +20,25 @@ export interface MoveView {
   readonly copied: number;
   readonly total: number;
   readonly rowsPerSecond: number | null;
+  readonly estimatedSecondsLeft: number | null;
+  readonly writePauseMs: number | null;
+  readonly reverting: boolean;
   readonly failure: string | null;
+}
+
+export interface ReceiptView {
+  readonly status: "IN_PROGRESS" | "COMPLETE" | "PARTIAL";
+  readonly phase: string;
+  readonly removed: readonly { readonly store: string; readonly what: string; readonly count: number }[];
+  readonly kept: readonly { readonly what: string; readonly why: string }[];
+  readonly unreachable: readonly { readonly store: string; readonly reason: string }[];
+  readonly verifiedAt: string | null;
+}
+
+export interface RotationView {
+  readonly finished: boolean;
+  readonly keyVersion: number | null;
+  readonly rowsResealed: number | null;
 }
 
 interface Answer {
@@ -27,8 +46,9 @@ interface Answer {
   readonly errors?: readonly { readonly message: string; readonly extensions?: { readonly code?: string } }[];
 }
 
-const moveFields = "id from to phase copied total rowsPerSecond failure";
-const tenantFields = `id name tier state placement latestMove { ${moveFields} }`;
+const moveFields = "id from to phase copied total rowsPerSecond estimatedSecondsLeft writePauseMs reverting failure";
+const receiptFields = "status phase removed { store what count } kept { what why } unreachable { store reason } verifiedAt";
+const tenantFields = `id name tier state placement isolation { credential keyVersion cluster } latestMove { ${moveFields} }`;
 
 /** Longer than the server's own deadline of 30 s, so that it is the server that says what was slow. */
 const answerMsMax = 40_000;
@@ -41,14 +61,14 @@ export class OperatorApi {
     return (await this.#call<{ tenant: TenantView }>(`query ($id: ID!) { tenant(id: $id) { ${tenantFields} } }`, { id })).tenant;
   }
 
-  async create(input: { readonly id: string; readonly name: string; readonly tier: Tier }): Promise<TenantView> {
+  async create(input: { readonly id: string; readonly name: string; readonly tier: Tier; readonly cluster?: string }): Promise<TenantView> {
     const mutation = `mutation ($input: CreateTenantInput!) { createTenant(input: $input) { tenant { ${tenantFields} } } }`;
     return (await this.#call<{ createTenant: { tenant: TenantView } }>(mutation, { input })).createTenant.tenant;
   }
 
-  async changeTier(tenantId: string, tier: Tier): Promise<{ readonly tenant: TenantView; readonly placementMove: MoveView | null }> {
+  async changeTier(tenantId: string, tier: Tier, cluster?: string): Promise<{ readonly tenant: TenantView; readonly placementMove: MoveView | null }> {
     const mutation = `mutation ($input: ChangeTierInput!) { changeTier(input: $input) { tenant { ${tenantFields} } placementMove { ${moveFields} } } }`;
-    return (await this.#call<{ changeTier: { tenant: TenantView; placementMove: MoveView | null } }>(mutation, { input: { tenantId, tier } })).changeTier;
+    return (await this.#call<{ changeTier: { tenant: TenantView; placementMove: MoveView | null } }>(mutation, { input: { tenantId, tier, ...(cluster === undefined ? {} : { cluster }) } })).changeTier;
   }
 
   async suspend(tenantId: string): Promise<TenantView> {
@@ -63,6 +83,30 @@ export class OperatorApi {
 
   async move(id: string): Promise<MoveView> {
     return (await this.#call<{ placementMove: MoveView }>(`query ($id: ID!) { placementMove(id: $id) { ${moveFields} } }`, { id })).placementMove;
+  }
+
+  async cancelMove(id: string): Promise<MoveView> {
+    const mutation = `mutation ($input: PlacementMoveInput!) { cancelPlacementMove(input: $input) { placementMove { ${moveFields} } } }`;
+    return (await this.#call<{ cancelPlacementMove: { placementMove: MoveView } }>(mutation, { input: { id } })).cancelPlacementMove.placementMove;
+  }
+
+  async revertMove(id: string): Promise<MoveView> {
+    const mutation = `mutation ($input: PlacementMoveInput!) { revertPlacementMove(input: $input) { placementMove { ${moveFields} } } }`;
+    return (await this.#call<{ revertPlacementMove: { placementMove: MoveView } }>(mutation, { input: { id } })).revertPlacementMove.placementMove;
+  }
+
+  async erase(tenantId: string): Promise<ReceiptView> {
+    const mutation = `mutation ($input: TenantInput!) { eraseTenant(input: $input) { receipt { ${receiptFields} } } }`;
+    return (await this.#call<{ eraseTenant: { receipt: ReceiptView } }>(mutation, { input: { tenantId } })).eraseTenant.receipt;
+  }
+
+  async erasure(tenantId: string): Promise<ReceiptView> {
+    return (await this.#call<{ erasure: ReceiptView }>(`query ($id: ID!) { erasure(tenantId: $id) { ${receiptFields} } }`, { id: tenantId })).erasure;
+  }
+
+  async rotateKey(tenantId: string): Promise<RotationView> {
+    const mutation = "mutation ($input: TenantInput!) { rotateTenantKey(input: $input) { finished keyVersion rowsResealed } }";
+    return (await this.#call<{ rotateTenantKey: RotationView }>(mutation, { input: { tenantId } })).rotateTenantKey;
   }
 
   async #call<Data>(query: string, variables: Readonly<Record<string, unknown>>): Promise<Data> {

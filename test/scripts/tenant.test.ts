@@ -46,7 +46,7 @@ describe("npm run tenant, against a running server", () => {
   test("creates a tenant of ENTERPRISE and returns when its silo is there", async () => {
     const created = await tenant("create", "oak", "--tier", "enterprise");
     expect(created).toMatchObject({ code: 0, err: "" });
-    expect(created.out).toMatch(/oak \(oak\): ENTERPRISE, ACTIVE, SILO\n$/);
+    expect(created.out).toMatch(/oak \(oak\): ENTERPRISE, ACTIVE, SILO \(own credential, key version 1\)\n$/);
   });
 
   test("upgrades a step at a time, follows the move into the silo phase by phase, and moves back by a downgrade", async () => {
@@ -59,8 +59,8 @@ describe("npm run tenant, against a running server", () => {
     expect(lines[0]).toMatch(/^yew: moving from POOL to SILO as ENTERPRISE \(mov_/);
     // A pipe is no terminal: no escape sequences, and a line for the end that says what was copied.
     expect(up.out).not.toContain("\r");
-    expect(lines.at(-2)).toMatch(/^DONE (\d+)\/\1 rows, [\d.]+ rows\/s$/);
-    expect(lines.at(-1)).toBe("yew (Tenant yew): ENTERPRISE, ACTIVE, SILO");
+    expect(lines.at(-2)).toMatch(/^DONE (\d+)\/\1 rows, [\d.]+ rows\/s, writes waited [\d.]+ ms$/);
+    expect(lines.at(-1)).toBe("yew (Tenant yew): ENTERPRISE, ACTIVE, SILO (own credential, key version 1)");
     expect((await server.must({ tenant: "yew" }, "{ documents { nodes { title } } }"))["documents"]?.["nodes"]).toEqual([{ title: "Prices" }]);
     expect((await tenant("upgrade", "yew")).err).toMatch(/^BAD_USER_INPUT: [^\n]*ENTERPRISE[^\n]*\n$/);
     const down = await tenant("downgrade", "yew", "--tier", "FREE");
@@ -103,11 +103,35 @@ describe("npm run tenant, against a running server", () => {
     expect(ended.err).toMatch(expected);
   });
 
-  test("says by name that erase is not served, with a code of its own", async () => {
-    const ended = await tenant("erase", "ash");
-    expect(ended.code).toBe(2);
-    expect(ended.err).toMatch(/^erase is not served by this version[^\n]*\n$/);
-  });
+  test("erases only when told --yes, prints the receipt, and says CONFLICT to whatever is asked of it later", async () => {
+    await server.createTenant("larch", "FREE");
+    await server.ingest({ tenant: "larch" }, "Prices", "# Prices\n\nA pallet of cement costs 214 EUR.");
+    const unsure = await tenant("erase", "larch");
+    expect(unsure).toMatchObject({ code: 1, out: "" });
+    expect(unsure.err).toMatch(/^BAD_USER_INPUT: --yes: [^\n]+\n$/);
+    expect((await server.ask({ tenant: "larch" }, "{ viewer { tier } }")).status).toBe(200);
+    const erased = await tenant("erase", "larch", "--yes");
+    expect(erased).toMatchObject({ code: 0, err: "" });
+    expect(erased.out).toMatch(/^larch: erasure COMPLETE, searched again at \S+$/m);
+    expect(erased.out).toMatch(/^ {2}removed +pool: 1 rows of documents$/m);
+    expect(erased.out).toMatch(/^ {2}kept +the id larch in the directory/m);
+    expect((await server.ask({ tenant: "larch" }, "{ viewer { tier } }")).status).toBe(401);
+    expect((await tenant("upgrade", "larch")).err).toMatch(/^CONFLICT: The tenant larch is erased\n$/);
+  }, 60_000);
+
+  test("rotates the key of a tenant in a silo, and says CONFLICT for one in the pool", async () => {
+    await server.createTenant("maple", "ENTERPRISE");
+    const inSilo = async (): Promise<boolean> => (await server.untilPlaced("maple")) === "SILO";
+    while (!(await inSilo()));
+    await server.ingest({ tenant: "maple" }, "Prices", "# Prices\n\nA pallet of cement costs 214 EUR.");
+    const rotated = await tenant("rotate-key", "maple");
+    expect(rotated).toMatchObject({ code: 0, err: "" });
+    expect(rotated.out).toMatch(/^maple: \d+ rows are sealed with key version 2, and the old key is destroyed\n$/m);
+    await server.createTenant("nutmeg", "FREE");
+    expect((await tenant("rotate-key", "nutmeg")).err).toMatch(/^CONFLICT: [^\n]*lives in the pool[^\n]*\n$/);
+    expect((await tenant("cancel", "nutmeg")).err).toMatch(/^BAD_USER_INPUT: NAME: [^\n]*never moved[^\n]*\n$/);
+    expect((await tenant("revert", "maple")).err).toMatch(/^CONFLICT: [^\n]+\n$/);
+  }, 60_000);
 
   test("says where it looked when no server answers, and when what answers is no Bulkhead", async () => {
     const other = createServer((_request, response) => response.end("<html>Hello</html>"));
@@ -124,17 +148,19 @@ describe("npm run tenant, against a running server", () => {
 });
 
 describe("the progress of a move", () => {
-  const move: MoveView = { id: "mov_1", from: "POOL", to: "SILO", phase: "COPYING", copied: 60, total: 120, rowsPerSecond: 350.5, failure: null };
+  const move: MoveView = { id: "mov_1", from: "POOL", to: "SILO", phase: "COPYING", copied: 60, total: 120, rowsPerSecond: 350.5, estimatedSecondsLeft: 70.2, writePauseMs: null, reverting: false, failure: null };
 
   test("is a bar drawn over itself on a terminal", () => {
     const written: string[] = [];
     const progress = new MoveProgress({ isTTY: true, write: (text) => written.push(text) });
     progress.show(move);
-    progress.show({ ...move, phase: "DONE", copied: 120 });
+    progress.show({ ...move, phase: "OBSERVING", reverting: true, estimatedSecondsLeft: null });
+    progress.show({ ...move, phase: "DONE", copied: 120, estimatedSecondsLeft: null, writePauseMs: 7.5 });
     progress.end();
     expect(written).toEqual([
-      "\r\u001b[2KCOPYING    [############------------] 60/120 rows, 350.5 rows/s",
-      "\r\u001b[2KDONE       [########################] 120/120 rows, 350.5 rows/s",
+      "\r\u001b[2Kcopying       [############------------] 60/120 rows, 350.5 rows/s, 1 min 11 s left",
+      "\r\u001b[2Kback: observing [########################] 60/120 rows, 350.5 rows/s",
+      "\r\u001b[2Kdone          [########################] 120/120 rows, 350.5 rows/s, writes waited 7.5 ms",
       "\n",
     ]);
   });
@@ -146,7 +172,7 @@ describe("the progress of a move", () => {
     for (now = 0; now <= 2_400; now += 200) progress.show(move);
     progress.show({ ...move, phase: "VERIFYING" });
     progress.end();
-    expect(written).toEqual(["COPYING 60/120 rows, 350.5 rows/s\n", "COPYING 60/120 rows, 350.5 rows/s\n", "VERIFYING 60/120 rows, 350.5 rows/s\n"]);
+    expect(written).toEqual(["COPYING 60/120 rows, 350.5 rows/s, 1 min 11 s left\n", "COPYING 60/120 rows, 350.5 rows/s, 1 min 11 s left\n", "VERIFYING 60/120 rows, 350.5 rows/s, 1 min 11 s left\n"]);
   });
 
   test("ends in an error with the server's reason when the move is given up", async () => {
