@@ -32,14 +32,14 @@ export class ScopedChunkStore implements ChunkStore {
   async termFrequencies(terms: readonly string[]): Promise<ReadonlyMap<string, number>> {
     const distinct = [...new Set(terms)];
     const chunks = this.parts.read("chunks");
-    const counts = await withAllForms(this.parts, distinct, (forms) => Promise.all(forms.map((of) => chunks.count({ terms: anyOf(of) }))));
+    const counts = await withAllForms(this.parts, distinct, (forms, atOnce) => Promise.all(forms.map((of) => chunks.count({ terms: anyOf(of) }, { atOnce }))));
     return new Map(distinct.map((term, index) => [term, counts[index] ?? 0]));
   }
 
   async withAnyTerm(terms: readonly string[], limit: number, filter: SearchFilter): Promise<readonly TermMatch[]> {
     if (terms.length === 0 || limit < 1) return [];
-    const rows = await withAllForms(this.parts, terms, (forms) =>
-      this.parts.read("chunks").find({ terms: anyOf(forms.flat()), ...narrowing(filter) }, { limit, without: ["vector"] }),
+    const rows = await withAllForms(this.parts, terms, (forms, atOnce) =>
+      this.parts.read("chunks").find({ terms: anyOf(forms.flat()), ...narrowing(filter) }, { limit, without: ["vector"], atOnce }),
     );
     return rows.map((row) => ({ ...toChunkRow(this.parts.scope, row), terms: row.terms, termCounts: row.term_counts, length: row.length }));
   }

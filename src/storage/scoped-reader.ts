@@ -16,6 +16,8 @@ export interface ReadOptions {
   readonly limit?: number;
   /** Fields that are not wanted. Only left out, never picked: the tenant must come along for the check. */
   readonly without?: readonly string[];
+  /** All of it as of one moment: without it a row that changes its place in an index during the read may be seen in neither place. */
+  readonly atOnce?: boolean;
 }
 
 export interface ReadTuning {
@@ -45,7 +47,7 @@ export class ScopedReader<Name extends CollectionName> {
   find(narrowing: Narrowing, options: ReadOptions = {}): Promise<readonly Collections[Name][]> {
     return this.#run(async () => {
       const cursor = this.#collection().find(this.scope.filter(narrowing), {
-        ...this.#options(),
+        ...this.#options(options.atOnce),
         ...(options.sort === undefined ? {} : { sort: options.sort }),
         ...(options.limit === undefined ? {} : { limit: options.limit }),
         ...(options.without === undefined ? {} : { projection: exclusion(options.without) }),
@@ -54,8 +56,8 @@ export class ScopedReader<Name extends CollectionName> {
     });
   }
 
-  count(narrowing: Narrowing): Promise<number> {
-    return this.#run(() => this.#collection().countDocuments(this.scope.filter(narrowing), this.#options()));
+  count(narrowing: Narrowing, options: Pick<ReadOptions, "atOnce"> = {}): Promise<number> {
+    return this.#run(() => this.#collection().countDocuments(this.scope.filter(narrowing), this.#options(options.atOnce)));
   }
 
   /** Nearest rows by cosine, best first, scores in 0..1. The tenant is part of the pre-filter, not of a later stage. */
@@ -97,8 +99,11 @@ export class ScopedReader<Name extends CollectionName> {
     return withKeys(this.#sealer, () => (this.session === undefined ? translating(work) : work()));
   }
 
-  #options() {
-    return this.session === undefined ? { maxTimeMS: readMsMax, readConcern: { level: this.tuning.readConcern } } : { session: this.session };
+  #options(atOnce = false) {
+    if (this.session !== undefined) return { session: this.session };
+    // The embedded engine reads as of one moment anyway, and knows no `snapshot` outside a transaction.
+    const level = atOnce && this.tuning.readConcern === "majority" ? "snapshot" : this.tuning.readConcern;
+    return { maxTimeMS: readMsMax, readConcern: { level } };
   }
 
   /** The check comes first: whether a row of another tenant would open is of no interest. */
