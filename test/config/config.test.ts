@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { parseConfig } from "../../src/config.js";
 
+const clusterNames = (text: string) => parseConfig({ SILO_CLUSTER_URIS: text }).siloClusters.map(({ name }) => name);
+
 describe("configuration", () => {
   test("defaults start everything on loopback with the embedded parts", () => {
     const config = parseConfig({});
@@ -65,14 +67,13 @@ describe("configuration", () => {
   });
 
   test("clusters for silos are told apart by name, or by their hosts without credentials", () => {
-    const names = (text: string) => parseConfig({ SILO_CLUSTER_URIS: text }).siloClusters.map(({ name }) => name);
     expect(parseConfig({}).siloClusters).toEqual([]);
     expect(parseConfig({ SILO_CLUSTER_URIS: " eu-1=mongodb+srv://u:p@eu.example.net/?retryWrites=true\n\tmongodb://u:p@a.example,b.example:27018/?replicaSet=rs0 " }).siloClusters).toEqual([
       { name: "eu-1", uri: "mongodb+srv://u:p@eu.example.net/?retryWrites=true" },
       { name: "a.example:27017,b.example:27018", uri: "mongodb://u:p@a.example,b.example:27018/?replicaSet=rs0" },
     ]);
     // A comma between hosts, or inside an option, separates nothing; one before an entry does.
-    expect(names("eu=mongodb://a,b,c/?compressors=zstd,zlib,us=mongodb://d,mongodb+srv://e.example.net")).toEqual(["eu", "us", "e.example.net"]);
-    expect(names("eu=mongodb://mongodb.example,mongodb.example:27018")).toEqual(["eu"]);
+    expect(clusterNames("eu=mongodb://a,b,c/?compressors=zstd,zlib,us=mongodb://d,mongodb+srv://e.example.net")).toEqual(["eu", "us", "e.example.net"]);
+    expect(clusterNames("eu=mongodb://mongodb.example,mongodb.example:27018")).toEqual(["eu"]);
   });
 });
