@@ -1,0 +1,80 @@
+/** A `TenantStore` whose every call goes through the router, wherever the tenant lives at that moment. */
+import { Deadline } from "../../src/kernel/deadline.js";
+import type { UserId } from "../../src/kernel/ids.js";
+import type { TenantRouter } from "../../src/routing/tenant-router.js";
+import type { ChunkStore, ConversationStore, DocumentStore, TenantStore } from "../../src/storage/tenant-store.js";
+import type { TenantContext } from "../../src/tenancy/tenant-context.js";
+
+type Work<T> = (store: TenantStore) => Promise<T>;
+
+/** Of one call, as a request has it. */
+const callMs = 20_000;
+
+export class MovingStore implements TenantStore {
+  /** `pace` is waited for before each call. */
+  constructor(private readonly router: TenantRouter, private readonly context: TenantContext, private readonly pace: () => Promise<void>) {}
+
+  get tenantId(): TenantStore["tenantId"] {
+    return this.context.tenantId;
+  }
+
+  /** Where a store of the pool would say it is; the suite of stores does not ask. */
+  readonly home = "POOL";
+
+  readonly documents: DocumentStore = {
+    add: (document, caps) => this.#write(({ documents }) => documents.add(document, caps)),
+    get: (id) => this.#read(({ documents }) => documents.get(id)),
+    getMany: (ids) => this.#read(({ documents }) => documents.getMany(ids)),
+    page: (request, filter) => this.#read(({ documents }) => documents.page(request, filter)),
+    unfinished: (limit) => this.#read(({ documents }) => documents.unfinished(limit)),
+    raw: (id) => this.#read(({ documents }) => documents.raw(id)),
+    publish: (id, chunks, embedding, caps) => this.#write(({ documents }) => documents.publish(id, chunks, embedding, caps)),
+    markReady: (id, version) => this.#write(({ documents }) => documents.markReady(id, version)),
+    markFailed: (id, failure) => this.#write(({ documents }) => documents.markFailed(id, failure)),
+    retry: (id) => this.#write(({ documents }) => documents.retry(id)),
+    remove: (id) => this.#write(({ documents }) => documents.remove(id)),
+    totals: () => this.#read(({ documents }) => documents.totals()),
+  };
+
+  readonly chunks: ChunkStore = {
+    nearest: (vector, limit, filter) => this.#read(({ chunks }) => chunks.nearest(vector, limit, filter)),
+    termFrequencies: (terms) => this.#read(({ chunks }) => chunks.termFrequencies(terms)),
+    withAnyTerm: (terms, limit, filter) => this.#read(({ chunks }) => chunks.withAnyTerm(terms, limit, filter)),
+    statistics: () => this.#read(({ chunks }) => chunks.statistics()),
+    getMany: (ids) => this.#read(({ chunks }) => chunks.getMany(ids)),
+    isSearchable: (id, version) => this.#read(({ chunks }) => chunks.isSearchable(id, version)),
+  };
+
+  conversationsOf(userId: UserId): ConversationStore {
+    const of = ({ conversationsOf }: TenantStore): ConversationStore => conversationsOf(userId);
+    return {
+      start: (title) => this.#write((store) => of(store).start(title)),
+      get: (id) => this.#read((store) => of(store).get(id)),
+      getMany: (ids) => this.#read((store) => of(store).getMany(ids)),
+      page: (request) => this.#read((store) => of(store).page(request)),
+      append: (id, turn) => this.#write((store) => of(store).append(id, turn)),
+      latest: (id, limit) => this.#read((store) => of(store).latest(id, limit)),
+      messages: (id, request) => this.#read((store) => of(store).messages(id, request)),
+      clear: (id) => this.#write((store) => of(store).clear(id)),
+    };
+  }
+
+  async #read<T>(work: Work<T>): Promise<T> {
+    await this.pace();
+    return within((deadline) => this.router.read(this.context, deadline, work));
+  }
+
+  async #write<T>(work: Work<T>): Promise<T> {
+    await this.pace();
+    return within((deadline) => this.router.write(this.context, deadline, work));
+  }
+}
+
+async function within<T>(work: (deadline: Deadline) => Promise<T>): Promise<T> {
+  const deadline = Deadline.after(callMs);
+  try {
+    return await work(deadline);
+  } finally {
+    deadline.dispose();
+  }
+}
