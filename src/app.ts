@@ -84,9 +84,6 @@ const retireMarginMs = 500;
 /** For the scheduling of a busy machine, on top of how long a server remembers where a tenant lives. */
 const announceMarginMs = 100;
 
-/** Enough for an alarm to go off and a person at a shell to act; a tenant that is observed is served as any other. */
-const observeMsDefault = 10_000;
-
 /** The same on top of the age of a server's view of the directory, before an erasure goes on. */
 const stopMarginMs = 200;
 
@@ -141,7 +138,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const ingest = new IngestDocument({ router, queue: ingestion });
 
   const retireAfterMs = options.retireAfterMs ?? directoryAgeMsMax + readTrustMsMax + retireMarginMs;
-  const mover = new PlacementMover({ control, directory, homes, silos, policies, announceMs: directoryAgeMsMax + announceMarginMs, observeMs: options.observeMs ?? observeMsDefault, retireAfterMs }, telemetry);
+  const mover = new PlacementMover({ control, directory, homes, silos, policies, announceMs: directoryAgeMsMax + announceMarginMs, observeMs: options.observeMs ?? config.moveObserveMs, retireAfterMs }, telemetry);
   closers.add("mover", () => mover.close());
   const administration = new TenantAdministration({ control, directory, homes, silos, policies, onMoveBegun: () => mover.kick(), onReactivated: (record) => resumeTenant({ policies, ingestion, router, embedding: embedder, telemetry }, record) });
   const moves = new PlacementMoves({ control, directory, onMoveRequested: () => mover.kick() });

@@ -21,6 +21,8 @@ export interface Config {
   readonly masterKeyPrevious?: Buffer;
   readonly model?: { readonly baseUrl: string; readonly apiKey?: string; readonly name: string };
   readonly embedding?: { readonly baseUrl: string; readonly apiKey?: string; readonly model: string; readonly dimensions: number };
+  /** How long after a switch a placement move can be called back, in ms. */
+  readonly moveObserveMs: number;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   /** Variables of the public surface that this version reads but does not act on yet, to be said aloud at start. */
   readonly notYetServed: readonly string[];
@@ -65,6 +67,7 @@ const variables = z.object({
   EMBEDDING_API_KEY: text.optional(),
   EMBEDDING_MODEL: text.optional(),
   EMBEDDING_DIMENSIONS: z.coerce.number().int().min(1).max(8_192).optional(),
+  MOVE_OBSERVE_SECONDS: z.coerce.number().int().min(0).max(86_400).default(10),
   LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 
@@ -84,6 +87,7 @@ const expectations: Partial<Record<keyof z.infer<typeof variables>, string>> = {
   MODEL_BASE_URL: "an http or https URL",
   EMBEDDING_BASE_URL: "an http or https URL",
   EMBEDDING_DIMENSIONS: "a whole number from 1 to 8192",
+  MOVE_OBSERVE_SECONDS: "a whole number of seconds from 0 to 86400",
   LOG_LEVEL: "debug, info, warn or error",
 };
 
@@ -124,6 +128,7 @@ function freezeConfig(env: z.infer<typeof variables>, notYetServed: readonly str
     ...(env.MASTER_KEY_PREVIOUS === undefined ? {} : { masterKeyPrevious: Buffer.from(env.MASTER_KEY_PREVIOUS, "base64") }),
     ...modelOf(env),
     ...embeddingOf(env),
+    moveObserveMs: env.MOVE_OBSERVE_SECONDS * 1_000,
     logLevel: env.LOG_LEVEL,
     notYetServed: Object.freeze(notYetServed),
   });
