@@ -191,20 +191,20 @@ describe("an erasure whose server is killed", () => {
       }
     }
   }, 120_000);
-
-  async function erasedWithDeathAt(id: string, at: number, when: "BEFORE" | "AFTER"): Promise<{ steps: number; receipt: Awaited<ReturnType<typeof here.erase>> }> {
-    await lived(id);
-    await moveTo(here.world, id, "ENTERPRISE");
-    await here.begin(id);
-    const dying = dyingEraser(here.world.control, at, when);
-    await here.eraser(dying.control).drive();
-    await here.expireLeases();
-    await here.eraser().drive();
-    return { steps: dying.steps(), receipt: await here.receipt(id) };
-  }
-
-  /** The counters of a minute are forgotten by whichever run comes first. */
-  function nameless(removed: readonly { store: string; what: string; count: number }[], id: string): readonly string[] {
-    return removed.filter(({ store }) => store !== "counters").map(({ store, what, count }) => `${store.replace(id, "ID")}: ${what} ${count}`).toSorted();
-  }
 });
+
+async function erasedWithDeathAt(id: string, at: number, when: "BEFORE" | "AFTER"): Promise<{ steps: number; receipt: Awaited<ReturnType<typeof here.erase>> }> {
+  await lived(id);
+  await moveTo(here.world, id, "ENTERPRISE");
+  await here.begin(id);
+  const dying = dyingEraser(here.world.control, at, when);
+  await here.eraser(dying.control).drive();
+  await here.expireLeases();
+  await here.eraser().drive();
+  return { steps: dying.steps(), receipt: await here.receipt(id) };
+}
+
+/** The counters of a minute are forgotten by whichever run comes first. */
+function nameless(removed: readonly { store: string; what: string; count: number }[], id: string): readonly string[] {
+  return removed.filter(({ store }) => store !== "counters").map(({ store, what, count }) => `${store.replace(id, "ID")}: ${what} ${count}`).toSorted();
+}

@@ -27,6 +27,25 @@ const pairs = fc.tuple(tenantIds, tenantIds).filter(([one, other]) => one !== ot
 /** The longest name of a database on Atlas's small clusters, and anywhere. */
 const databaseBytesMax = 38;
 
+const home = (id: TenantId, at: number, cluster: string | undefined) => ({ kind: "SILO" as const, database: siloName("bh", id, at, true), ...(cluster === undefined ? {} : { cluster }) });
+
+const taken = async (id: TenantId): Promise<ReadonlySet<string>> => {
+  const keys = new Set<string>();
+  const counted = openMemoryCounterStore();
+  const store: CounterStore = {
+    shared: false, read: (read) => counted.read(read), giveBack: (...back) => counted.giveBack(...back), forget: (forgotten) => counted.forget(forgotten), close: () => counted.close(),
+    take: (key, ...rest) => {
+      expect(keys.has(key)).toBe(false);
+      keys.add(key);
+      return counted.take(key, ...rest);
+    },
+  };
+  const quotas = new TenantQuotas(store, recordingTelemetry());
+  await quotas.admitRequests(contextOf(id), 1);
+  await quotas.reserveTokens(contextOf(id), 1);
+  return keys;
+};
+
 describe("two tenants", () => {
   test("never share a silo's database, in whatever epochs; it leads back to its owner and is equal to no other's in any case", () => {
     fc.assert(
@@ -59,7 +78,6 @@ describe("two tenants", () => {
     const clusters = fc.option(fc.stringMatching(/^[a-z][a-z0-9-]{0,19}$/), { nil: undefined });
     fc.assert(
       fc.property(pairs, epochs, epochs, clusters, clusters, ([one, other], epoch, another, here, there) => {
-        const home = (id: TenantId, at: number, cluster: string | undefined) => ({ kind: "SILO" as const, database: siloName("bh", id, at, true), ...(cluster === undefined ? {} : { cluster }) });
         expect(homeKey(home(one, epoch, here))).not.toBe(homeKey(home(other, another, there)));
         expect(homeOfKey(homeKey(home(one, epoch, here)))).toEqual(home(one, epoch, here));
       }),
@@ -67,22 +85,6 @@ describe("two tenants", () => {
   });
 
   test("never share a bucket of a limit, and requests never share one with tokens", async () => {
-    const taken = async (id: TenantId): Promise<ReadonlySet<string>> => {
-      const keys = new Set<string>();
-      const counted = openMemoryCounterStore();
-      const store: CounterStore = {
-        shared: false, read: (read) => counted.read(read), giveBack: (...back) => counted.giveBack(...back), forget: (forgotten) => counted.forget(forgotten), close: () => counted.close(),
-        take: (key, ...rest) => {
-          expect(keys.has(key)).toBe(false);
-          keys.add(key);
-          return counted.take(key, ...rest);
-        },
-      };
-      const quotas = new TenantQuotas(store, recordingTelemetry());
-      await quotas.admitRequests(contextOf(id), 1);
-      await quotas.reserveTokens(contextOf(id), 1);
-      return keys;
-    };
     await fc.assert(
       fc.asyncProperty(pairs, async ([one, other]) => {
         const [mine, theirs] = await Promise.all([taken(one), taken(other)]);

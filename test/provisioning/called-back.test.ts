@@ -108,19 +108,19 @@ describe("a tier that is changed while a move is observed", () => {
   });
 });
 
-describe("a cluster that is chosen", () => {
-  const onClusters = (): TenantAdministration =>
-    new TenantAdministration({
-      control: world.control, directory: world.directory, homes: world.homes, policies, onMoveBegun: () => {}, onReactivated: () => {},
-      silos: {
-        ...world.silos,
-        place: async (id, epoch, cluster) => {
-          if (cluster !== undefined && cluster !== "west") throw badUserInput("cluster", cluster, "west");
-          return { ...(await world.silos.place(id, epoch)), ...(cluster === undefined ? {} : { cluster }) };
-        },
+const onClusters = (): TenantAdministration =>
+  new TenantAdministration({
+    control: world.control, directory: world.directory, homes: world.homes, policies, onMoveBegun: () => {}, onReactivated: () => {},
+    silos: {
+      ...world.silos,
+      place: async (id, epoch, cluster) => {
+        if (cluster !== undefined && cluster !== "west") throw badUserInput("cluster", cluster, "west");
+        return { ...(await world.silos.place(id, epoch)), ...(cluster === undefined ? {} : { cluster }) };
       },
-    });
+    },
+  });
 
+describe("a cluster that is chosen", () => {
   test("is where the silo goes, at creation and at an upgrade", async () => {
     const administration = onClusters();
     await administration.create({ id: "hazel", name: "Hazel", tier: "ENTERPRISE", cluster: "west" });
