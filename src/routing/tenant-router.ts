@@ -28,6 +28,7 @@ const switchingPollMsMax = 50;
 
 /** How long a home that was connected to is taken to be so still. */
 const warmForMs = 60_000;
+const warmAgainMs = 200;
 
 export class TenantRouter {
   readonly #warmed = new Set<string>();
@@ -91,11 +92,15 @@ export class TenantRouter {
     const key = homeKey(home);
     if (this.#warmed.has(key)) return;
     this.#warmed.add(key);
-    const forget = (): void => void this.#warmed.delete(key);
-    this.homes.lease(key).then((lease) => {
-      lease.release();
-      setTimeout(forget, warmForMs).unref();
-    }, forget);
+    const forgetIn = (ms: number): void => void setTimeout(() => this.#warmed.delete(key), ms).unref();
+    this.homes.lease(key).then(
+      (lease) => {
+        lease.release();
+        forgetIn(warmForMs);
+      },
+      // A silo is announced before it is made.
+      () => forgetIn(warmAgainMs),
+    );
   }
 
   async #hasMoved(context: TenantContext, before: Placement): Promise<boolean> {

@@ -14,7 +14,7 @@ export interface TenantDirectory {
  * an old epoch, a mover waits for longer than this before a switch, and a source is kept for longer
  * after it.
  */
-export const directoryAgeMsMax = 500;
+export const directoryAgeMsMax = 300;
 
 /**
  * Remembers records for `directoryAgeMsMax`. Never remembers that a tenant is missing, nor where one

@@ -1,10 +1,13 @@
-import { copyTenant, countTenant, removeBehind } from "../../storage/moving/copy-tenant.js";
+import { copyTenant, countTenant, removeBehind, type CopyPosition } from "../../storage/moving/copy-tenant.js";
 import { asMover } from "../../storage/moving/mover-guard.js";
 import { removeTenant } from "../../storage/moving/remove-tenant.js";
 import { carryWatermarks, readWatermarks } from "../../storage/fence.js";
 import type { MovePhase } from "../../storage/control/control-plane.js";
 import { claimAsDriver } from "../change-placement.js";
 import { legOf, reach, watermarksOf, withBoth, type MoveRun, type MoveTools } from "../move-run.js";
+
+/** Often enough for a progress bar; each costs a durable write, and what was copied since is copied again after a crash. */
+const recordEveryMs = 250;
 
 /** Copies every row while writers go on. Whatever they change meanwhile is followed from the watermarks that were read first. */
 export async function copy(tools: MoveTools, run: MoveRun): Promise<MovePhase> {
@@ -22,15 +25,26 @@ export async function copy(tools: MoveTools, run: MoveRun): Promise<MovePhase> {
     // Numbering goes on from the source's own, also when no writer comes by during the whole move.
     await asMover(target.database, tenantId, run.token, (session) => carryWatermarks(target.database, tenantId, watermarksOf(run.move), session));
     await reach(tools, "COPYING begins");
-    await copyTenant(source, target, tenantId, run.token, copiedTo, async (rows, position) => {
+    let unrecorded = 0;
+    let recordedAt = Number.NEGATIVE_INFINITY;
+    const record = async (): Promise<void> => {
+      const copied = run.move.copied + unrecorded;
+      unrecorded = 0;
+      recordedAt = performance.now();
+      await run.record({ copied, total: Math.max(copied, run.move.total), ...(position === undefined ? {} : { copiedTo: position }) });
+    };
+    let position: CopyPosition | undefined;
+    await copyTenant(source, target, tenantId, run.token, copiedTo, async (rows, at) => {
+      [unrecorded, position] = [unrecorded + rows, at];
       await reach(tools, "COPYING batch committed");
       run.signal.throwIfAborted();
-      const copied = run.move.copied + rows;
-      const { cancelRequested } = await run.record({ copied, total: Math.max(copied, run.move.total), copiedTo: position });
-      if (cancelRequested) throw new Cancelled();
+      if (performance.now() - recordedAt < recordEveryMs) return;
+      await record();
+      if (run.move.cancelRequested) throw new Cancelled();
       await reach(tools, "COPYING batch recorded");
     });
-    return "FOLLOWING" as const;
+    await record();
+    return run.move.cancelRequested ? ("CANCELLING" as const) : ("FOLLOWING" as const);
   }).catch((error: unknown) => {
     if (error instanceof Cancelled) return "CANCELLING" as const;
     throw error;

@@ -3,9 +3,11 @@ import type { MovePhase } from "../../storage/control/control-plane.js";
 import { announce, claimAsDriver } from "../change-placement.js";
 import { legOf, reach, withHome, type MoveRun, type MoveTools } from "../move-run.js";
 
-/** Makes the target, empty, with nobody's writes let in, and announces the move to every server. */
+/** Announces the move to every server and makes the target, empty, with nobody's writes let in. */
 export async function prepare(tools: MoveTools, run: MoveRun): Promise<MovePhase> {
   const { target } = legOf(run.move);
+  // First, because every server has to have heard of it before the switch, and time passes meanwhile.
+  await announce(tools, run);
   if (target.kind === "SILO") await tools.silos.prepare(run.move.tenantId, target);
   await reach(tools, "PREPARING silo made");
   await withHome(tools, target, async ({ database }) => {
@@ -13,6 +15,5 @@ export async function prepare(tools: MoveTools, run: MoveRun): Promise<MovePhase
     await removeTenant(database, run.move.tenantId, run.token);
   });
   await reach(tools, "PREPARING target empty");
-  await announce(tools, run);
   return "COPYING";
 }

@@ -39,15 +39,21 @@ export async function copyTenant(
     const behind = after?.collection === name ? { _id: { $gt: after.id } } : {};
     let batch: Document[] = [];
     let bytes = 0;
-    const flush = async (): Promise<void> => {
-      const last = batch.at(-1);
-      if (last === undefined) return;
-      const rows = batch;
-      [batch, bytes] = [[], 0];
+    // One batch is on its way to the target while the next is read and sealed: the two sides wait for different machines.
+    let committing = Promise.resolve();
+    const commit = async (rows: readonly Document[]): Promise<void> => {
       await asMover(target.database, tenantId, token, async (session) => {
-        await target.database.db.collection(name).insertMany(rows, { session, ordered: true });
+        await target.database.db.collection(name).insertMany([...rows], { session, ordered: true });
       });
-      await onCopied(rows.length, { collection: name, id: String(last["_id"]) });
+      await onCopied(rows.length, { collection: name, id: String(rows.at(-1)?.["_id"]) });
+    };
+    const flush = async (): Promise<void> => {
+      await committing;
+      if (batch.length === 0) return;
+      committing = commit(batch);
+      // Heard at the next flush; until then it must not count as one that nobody hears.
+      committing.catch(() => undefined);
+      [batch, bytes] = [[], 0];
     };
     // Values are not promoted: an int64 or a double that JavaScript could not tell apart must arrive as it was.
     const rows = source.database.db
@@ -55,13 +61,18 @@ export async function copyTenant(
       .find({ tenant_id: tenantId, ...behind } as Document, { promoteValues: false, readConcern: { level: "majority" }, batchSize: batchRowsMax })
       .sort({ _id: 1 })
       .hint({ tenant_id: 1, _id: 1 });
-    for await (const row of rows) {
-      const stored = await storedRow(target, name, await clearRow(source, name, row));
-      batch.push(stored);
-      bytes += BSON.calculateObjectSize(stored);
-      if (batch.length >= batchRowsMax || bytes >= batchBytesMax) await flush();
+    try {
+      for await (const row of rows) {
+        const stored = await storedRow(target, name, await clearRow(source, name, row));
+        batch.push(stored);
+        bytes += BSON.calculateObjectSize(stored);
+        if (batch.length >= batchRowsMax || bytes >= batchBytesMax) await flush();
+      }
+      await flush();
+    } finally {
+      // Also after a failure: whoever tries again begins by removing what this one may still be writing.
+      await committing;
     }
-    await flush();
   }
 }
 
