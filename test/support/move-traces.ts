@@ -46,7 +46,8 @@ export async function dumpOf(root: MongoClient, tenant: string): Promise<string>
   const lines: string[] = [];
   for (const { name } of databases.filter((found) => found.name === databaseOf({ kind: "POOL" }) || found.name.startsWith(`${prefix}_${tenant}_`))) {
     for (const collection of [...movingCollections, "tombstones", "fences"]) {
-      for (const row of await root.db(name).collection(collection).find({ tenant_id: tenant }).sort({ _id: 1 }).toArray()) lines.push(`${name} ${collection} ${JSON.stringify(row)}`);
+      // A mover that wakes may still name itself at a closed fence: that lets it do nothing, and makes whoever drives the move claim it anew.
+      for (const row of await root.db(name).collection(collection).find({ tenant_id: tenant }, { projection: { mover: 0 } }).sort({ _id: 1 }).toArray()) lines.push(`${name} ${collection} ${JSON.stringify(row)}`);
     }
   }
   const control = root.db(`${prefix}_control`);

@@ -31,12 +31,13 @@ export interface GuardedEngine {
   close(): Promise<void>;
 }
 
-export async function startGuardedEngine(options: { guarded?: boolean; tcp?: boolean } = {}): Promise<GuardedEngine> {
+export async function startGuardedEngine(options: { guarded?: boolean; tcp?: boolean; transactionLifetimeMs?: number } = {}): Promise<GuardedEngine> {
   const dir = await mkdtemp(join(tmpdir(), "bulkhead-silos-"));
   const guarded = options.guarded ?? true;
   const engine = await startEngine({
     dir, listen: options.tcp ? { host: "127.0.0.1", port: 0 } : { socketPath: join(dir, "engine.sock") }, durable: false,
     ...(guarded ? { users: { root: { user: rootLogin.username, password: rootLogin.password } } } : {}),
+    ...(options.transactionLifetimeMs === undefined ? {} : { transactionLifetimeMs: options.transactionLifetimeMs }),
   });
   const root = await connectMongo({ uri: engine.uri, local: true, appName: "test-root", maxPoolSize: 5, telemetry: recordingTelemetry(), ...(guarded ? { login: rootLogin } : {}) });
   return {
