@@ -10,19 +10,23 @@ import { legOf, withHome, type MoveRun, type MoveTools } from "./move-run.js";
 
 export type PlacementTools = Pick<MoveTools, "control" | "directory">;
 
+/** Thrown for a move that was begun in the moment in which its tenant began to be erased. */
+export class TenantGone extends Error {}
+
 /**
  * Marks the tenant as moving, once, and remembers since when this run knows it. Throws `CONFLICT`
- * when its placement is no longer the one this leg began from.
+ * when its placement is no longer the one this leg began from, `TenantGone`.
  */
 export async function announce(tools: PlacementTools, run: Pick<MoveRun, "move" | "found">): Promise<void> {
   if (run.found.announcedAt !== undefined) return;
   const { move } = run;
   const { source, target, sourceEpoch } = legOf(move);
-  await changeRecord(tools, move.tenantId, ({ placement }) => {
+  await changeRecord(tools, move.tenantId, ({ placement, state }) => {
     if (placement.kind === "MOVING" && placement.moveId === move.id && placement.epoch === sourceEpoch) return undefined;
     // Switched already by a run that died before it said so: the step that comes finds out.
     if (placement.kind === "SETTLED" && placement.epoch === sourceEpoch + 1 && homeKey(placement.home) === homeKey(target)) return undefined;
     if (placement.kind !== "SETTLED" || placement.epoch !== sourceEpoch || homeKey(placement.home) !== homeKey(source)) throw conflict("The tenant's placement changed before the move began");
+    if (state === "ERASING" || state === "ERASED") throw new TenantGone();
     return { placement: { kind: "MOVING", from: source, to: target, epoch: sourceEpoch, moveId: move.id } };
   });
   run.found.announcedAt = performance.now();
