@@ -5,7 +5,7 @@ import type { TenantHome } from "../../storage/home.js";
 import { differingSets } from "../../storage/moving/compare-tenant.js";
 import { followTenant, type FollowedRound } from "../../storage/moving/follow-tenant.js";
 import { isClaimed } from "../../storage/moving/mover-guard.js";
-import type { RowSet, RowSets } from "../../storage/moving/moving-home.js";
+import { RowSets, type RowSet } from "../../storage/moving/moving-home.js";
 import { claimAsDriver, settle } from "../change-placement.js";
 import { legOf, reach, watermarksOf, withBoth, type Leg, type MoveRun, type MoveTools } from "../move-run.js";
 import { catchUp } from "./follow.js";
@@ -44,7 +44,11 @@ export async function switchOver(tools: MoveTools, run: MoveRun): Promise<MovePh
     await closeRoot(source.database, run.move.tenantId, leg.sourceEpoch, run.token);
     await run.record({});
     run.found.suspects.add(await catchUp(tools, run, source, target));
-    return pause(tools, run, leg, source, target, run.found.suspects);
+    // What is equal here needs no look within the pause: whoever touches it after this is followed, and it is looked at again.
+    const suspects = new RowSets(await differingSets(source, target, run.move.tenantId, run.found.suspects.values()));
+    suspects.add(await catchUp(tools, run, source, target));
+    run.found.suspects = suspects;
+    return pause(tools, run, leg, source, target, suspects);
   });
 }
 
