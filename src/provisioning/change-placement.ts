@@ -32,6 +32,16 @@ export async function announce(tools: PlacementTools, run: Pick<MoveRun, "move" 
   run.found.announcedAt = performance.now();
 }
 
+/**
+ * Whether the tenant is where this leg takes it from, announced or not. It is not when a server read
+ * the directory, slept through other moves or an erasure, and only then began a move for what it had read.
+ */
+export function isWhereLegBegins(move: PlacementMoveRow, { placement }: TenantRecord): boolean {
+  const { source, sourceEpoch } = legOf(move);
+  if (placement.epoch !== sourceEpoch) return false;
+  return placement.kind === "MOVING" ? placement.moveId === move.id : homeKey(placement.home) === homeKey(source);
+}
+
 /** Ends the leg at `home` under `epoch`. Done already: nothing to do. Throws `CONFLICT` when it ended otherwise. */
 export async function settle(tools: PlacementTools, move: PlacementMoveRow, home: Home, epoch: number): Promise<void> {
   const { source, sourceEpoch } = legOf(move);

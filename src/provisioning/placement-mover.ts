@@ -88,7 +88,7 @@ export class PlacementMover {
     const { moves } = this.tools.control;
     const id = leased.id;
     let move = leased;
-    const leaseFor = (): number => (move.phase === "SWITCHING" ? switchingLeaseMs : leaseMs);
+    const leaseFor = (): number => (move.phase === "SWITCHING" || move.phase === "CANCELLING" ? switchingLeaseMs : leaseMs);
     const beat = setInterval(() => {
       moves.record(id, this.#owner, {}, leaseFor()).catch((error: unknown) => lost.abort(error));
     }, heartbeatMs);

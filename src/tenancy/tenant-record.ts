@@ -42,6 +42,11 @@ export interface TenantRecord {
   readonly version: number;
 }
 
+/** Not served any more, and never again. */
+export function isErased({ state }: Pick<TenantRecord, "state">): boolean {
+  return state === "ERASING" || state === "ERASED";
+}
+
 /** The home that reads are served from. */
 export function readHome(placement: Placement): Home {
   return placement.kind === "SETTLED" ? placement.home : placement.from;
