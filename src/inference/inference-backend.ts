@@ -41,4 +41,6 @@ export interface TokenUsage {
   readonly completionTokens: number;
   /** The part of the prompt that the provider had cached and bills at another price. */
   readonly cachedPromptTokens?: number;
+  /** The part of the completion that the model thought and did not say. */
+  readonly reasoningTokens?: number;
 }

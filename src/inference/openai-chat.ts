@@ -4,6 +4,7 @@ import { readFrames, streamStalled } from "./chat-frames.js";
 import { buildMessages, citedLabels, type ChatMessage } from "./chat-prompt.js";
 import type { CompletionEvent, CompletionRequest, InferenceBackend, TokenUsage } from "./inference-backend.js";
 import type { TokenCounter } from "./token-counter.js";
+import { parseUsageFrame } from "./usage-frame.js";
 
 export interface OpenAiChatOptions {
   /** Up to and with the version, such as `https://models.example.com/v1`. */
@@ -29,13 +30,7 @@ const frameSchema = z.object({
   choices: z
     .array(z.object({ delta: z.object({ content: z.string().nullish(), refusal: z.string().nullish() }).nullish(), finish_reason: z.string().nullish() }))
     .nullish(),
-  usage: z
-    .object({
-      prompt_tokens: z.int().min(0),
-      completion_tokens: z.int().min(0),
-      prompt_tokens_details: z.object({ cached_tokens: z.int().min(0).nullish() }).nullish(),
-    })
-    .nullish(),
+  usage: z.unknown().optional(),
 });
 
 /** Any server that speaks `/chat/completions` with streaming. Keeps nothing between calls. */
@@ -74,7 +69,7 @@ export class OpenAiChat implements InferenceBackend {
         finishReason = "length";
         break;
       }
-      if (frame.usage) usage = usageOf(frame.usage);
+      usage = parseUsageFrame(frame.usage) ?? usage;
     }
     // A connection that just ends looks like the end of a short answer; only one of these says it is whole.
     if (!isDone && finishReason === undefined) throw new BulkheadError("STREAM_TRUNCATED", "The model's answer ended before it was complete", { retryable: true });
@@ -124,11 +119,6 @@ export class OpenAiChat implements InferenceBackend {
     const promptTokens = messages.reduce((total, message) => total + this.counter.count(message.content) + tokensPerMessage, 0);
     return { promptTokens, completionTokens: this.counter.count(answer) };
   }
-}
-
-function usageOf(usage: NonNullable<z.infer<typeof frameSchema>["usage"]>): TokenUsage {
-  const cached = usage.prompt_tokens_details?.cached_tokens ?? 0;
-  return { promptTokens: usage.prompt_tokens, completionTokens: usage.completion_tokens, ...(cached > 0 ? { cachedPromptTokens: cached } : {}) };
 }
 
 async function checkedBody(response: Response): Promise<ReadableStream<Uint8Array>> {

@@ -6,12 +6,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { BulkheadError } from "../kernel/errors.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
-import type { TenantLedger, UsageKind, UsageRow } from "../storage/control/control-plane.js";
+import type { PriceKind, TenantLedger, UsageRow } from "../storage/control/usage-rows.js";
 import type { Price, PriceBook, PricedUsage } from "./price-book.js";
 import type { UserPseudonyms } from "./user-pseudonyms.js";
 
 export interface RecordedCall {
-  readonly kind: UsageKind;
+  readonly kind: PriceKind;
   readonly operation: string;
   readonly model: string;
   readonly path: string;
@@ -80,6 +80,8 @@ function rowOf(context: TenantContext, call: RecordedCall, price: Price, at: Dat
     model: call.model,
     promptTokens: call.usage.promptTokens,
     completionTokens: call.usage.completionTokens,
+    cachedPromptTokens: call.usage.cachedPromptTokens ?? 0,
+    reasoningTokens: call.usage.reasoningTokens ?? 0,
     ...price,
     outcome: call.outcome,
     at,

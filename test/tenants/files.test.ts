@@ -24,7 +24,7 @@ function priceBook(value: number): unknown {
     cachedPromptMicroUsdPerMillionTokens: 1,
   };
   const embedding = { "*": { microUsdPerMillionTokens: 1 } };
-  return { versions: [{ version: "2026-01-01", effectiveFrom: "2026-01-01", models: { "*": completion }, embedding }] };
+  return { versions: [{ version: "2026-01-01", effectiveFrom: "2026-01-01", models: { "*": completion }, embedding, guardrail: embedding, cacheHit: { "*": { microUsdPerHit: 1 } } }] };
 }
 
 /** English runs at about four letters a token. */

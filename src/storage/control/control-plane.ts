@@ -2,13 +2,16 @@
  * The control plane: what is about tenants and not a tenant's content. One database, never moved.
  * Only `tenancy/`-made contexts, operators and background work reach it, through these ports.
  */
-import type { MoveId, RequestId, TenantId } from "../../kernel/ids.js";
+import type { MoveId, TenantId } from "../../kernel/ids.js";
 import type { Page, PageRequest } from "../../kernel/page.js";
 import type { TenantDirectory } from "../../tenancy/tenant-directory.js";
 import type { TenantRecord, Home } from "../../tenancy/tenant-record.js";
 import type { TenantContext } from "../../tenancy/tenant-context.js";
 import type { HomeKind, Tier } from "../../tenancy/tier-policy.js";
 import type { ErasureStore, TenantTraces } from "./erasure-rows.js";
+import type { TenantLedger } from "./usage-rows.js";
+
+export type { TenantLedger, UsageGroup, UsageGrouping, UsageKind, UsageRow } from "./usage-rows.js";
 
 export interface DirectoryStore extends TenantDirectory {
   /** Throws `CONFLICT` when the id is taken. Starts `ACTIVE`, at home in the pool, epoch 1. */
@@ -113,40 +116,6 @@ export interface KeyVault {
   destroy(owner: SecretOwner, name: string): Promise<boolean>;
   /** Names of the owner's secrets. */
   names(owner: SecretOwner): Promise<readonly string[]>;
-}
-
-export type UsageKind = "COMPLETION" | "EMBEDDING";
-
-/** One row a model call, append-only. Money in integer micro-dollars. */
-export interface UsageRow {
-  readonly id: string;
-  /** Keyed hash of the user: erasing the tenant's key makes it nobody's. */
-  readonly userPseudonym: string;
-  readonly requestId: RequestId;
-  /** The GraphQL response path of the field that spent, such as `ask` or `first.ask`. */
-  readonly path: string;
-  /** Distinguishes several calls of one field, from 0. */
-  readonly callNumber: number;
-  readonly kind: UsageKind;
-  readonly operation: string;
-  readonly model: string;
-  readonly promptTokens: number;
-  readonly completionTokens: number;
-  readonly priceVersion: string;
-  readonly costMicroUsd: number;
-  readonly outcome: "OK" | "FAILED" | "ABORTED";
-  readonly at: Date;
-}
-
-export type UsageGrouping = "MODEL" | "USER" | "OPERATION" | "DAY";
-export interface UsageGroup { readonly key: string; readonly calls: number; readonly promptTokens: number; readonly completionTokens: number; readonly costMicroUsd: number }
-
-/** A tenant's own rows of the ledger. Made by `ControlPlane.ledgerOf` from a context, so it cannot name another tenant. */
-export interface TenantLedger {
-  /** Durable when resolved. A row with the same request, path and call number is counted once. */
-  append(row: Omit<UsageRow, "id">): Promise<void>;
-  /** Sums over `from <= at < to`, of one user where a pseudonym is given. */
-  report(from: Date, to: Date, groupBy: UsageGrouping, userPseudonym?: string): Promise<readonly UsageGroup[]>;
 }
 
 /** Things that are done once in the life of a deployment, such as onboarding a demo tenant. */

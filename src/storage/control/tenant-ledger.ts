@@ -15,6 +15,8 @@ export interface UsageDocument {
   model: string;
   prompt_tokens: number;
   completion_tokens: number;
+  cached_prompt_tokens: number;
+  reasoning_tokens: number;
   price_version: string;
   /** BSON int64: money is never a double. */
   cost_micro_usd: Long;
@@ -50,6 +52,8 @@ export class MongoTenantLedger implements TenantLedger {
       model: row.model,
       prompt_tokens: row.promptTokens,
       completion_tokens: row.completionTokens,
+      cached_prompt_tokens: row.cachedPromptTokens ?? 0,
+      reasoning_tokens: row.reasoningTokens ?? 0,
       price_version: row.priceVersion,
       cost_micro_usd: Long.fromNumber(row.costMicroUsd),
       outcome: row.outcome,

@@ -1,0 +1,43 @@
+/** The rows of the usage ledger, and what is asked of them. */
+import type { RequestId } from "../../kernel/ids.js";
+
+/** What a row is priced as. */
+export type PriceKind = "COMPLETION" | "EMBEDDING" | "GUARDRAIL" | "CACHE_HIT";
+/** The kinds that call a model through the door of `metering/`. */
+export type UsageKind = Extract<PriceKind, "COMPLETION" | "EMBEDDING">;
+
+/** One row a model call, append-only. Money in integer micro-dollars. */
+export interface UsageRow {
+  readonly id: string;
+  /** Keyed hash of the user: erasing the tenant's key makes it nobody's. */
+  readonly userPseudonym: string;
+  readonly requestId: RequestId;
+  /** The GraphQL response path of the field that spent, such as `ask` or `first.ask`. */
+  readonly path: string;
+  /** Distinguishes several calls of one field, from 0. */
+  readonly callNumber: number;
+  readonly kind: PriceKind;
+  readonly operation: string;
+  readonly model: string;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  /** The part of `promptTokens` that the provider had cached. */
+  readonly cachedPromptTokens?: number;
+  /** The part of `completionTokens` that the model thought and did not say. */
+  readonly reasoningTokens?: number;
+  readonly priceVersion: string;
+  readonly costMicroUsd: number;
+  readonly outcome: "OK" | "FAILED" | "ABORTED";
+  readonly at: Date;
+}
+
+export type UsageGrouping = "MODEL" | "USER" | "OPERATION" | "DAY";
+export interface UsageGroup { readonly key: string; readonly calls: number; readonly promptTokens: number; readonly completionTokens: number; readonly costMicroUsd: number }
+
+/** A tenant's own rows of the ledger. Made by `ControlPlane.ledgerOf` from a context, so it cannot name another tenant. */
+export interface TenantLedger {
+  /** Durable when resolved. A row with the same request, path and call number is counted once. */
+  append(row: Omit<UsageRow, "id">): Promise<void>;
+  /** Sums over `from <= at < to`, of one user where a pseudonym is given. */
+  report(from: Date, to: Date, groupBy: UsageGrouping, userPseudonym?: string): Promise<readonly UsageGroup[]>;
+}
