@@ -169,6 +169,7 @@ describe("erasing a tenant", () => {
     await pool.collection<{ _id: string; tenant_id: string }>("kept_by_a_later_version").insertOne({ _id: "juniper/x", tenant_id: "juniper" });
     const receipt = await here.erase("juniper");
     expect(receipt).toMatchObject({ status: "PARTIAL", unreachable: [{ store: "pool", reason: "Found again after it was removed: 1 rows of kept_by_a_later_version" }] });
+    expect(receipt.verifiedAt).toBeUndefined();
     await pool.collection("kept_by_a_later_version").drop();
   });
 });

@@ -42,17 +42,17 @@ export async function verifyErased(tools: EraseTools, run: EraseRun): Promise<Er
   for (const { home, what } of findings) {
     await run.record({ unreachable: withUnreachable(run.erasure.unreachable, { store: home === undefined ? "control plane" : storeName(home), reason: `Found again after it was removed: ${what}` }) });
   }
-  return finish(tools, run);
+  return finish(tools, run, findings.length === 0);
 }
 
-async function finish(tools: EraseTools, run: EraseRun): Promise<ErasurePhase> {
+async function finish(tools: EraseTools, run: EraseRun, nothingFound: boolean): Promise<ErasurePhase> {
   const { tenantId, unreachable } = run.erasure;
   const complete = unreachable.length === 0;
   // Erased tenants live nowhere. A partial one stays `ERASING`: it is not served, and what is left can be looked for.
   if (complete) await changeRecord(tools, tenantId, ({ state, placement }) => (state === "ERASED" ? undefined : { state: "ERASED", placement: { kind: "SETTLED", home: { kind: "POOL" }, epoch: placement.epoch + 1 } }));
   const kept = keptParts(tenantId, await tools.control.traces.countLedgerRows(tenantId));
   const now = new Date();
-  await run.record({ kept, verifiedAt: now, finishedAt: now, status: complete ? "COMPLETE" : "PARTIAL", phase: "ENDED" });
+  await run.record({ kept, ...(nothingFound ? { verifiedAt: now } : {}), finishedAt: now, status: complete ? "COMPLETE" : "PARTIAL", phase: "ENDED" });
   return "ENDED";
 }
 

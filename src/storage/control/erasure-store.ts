@@ -42,7 +42,7 @@ export class MongoErasureStore implements ErasureStore {
     // What was removed stays on the receipt; only the rest is tried again.
     await this.erasures.updateOne(
       { _id: tenantId, status: "PARTIAL" },
-      { $set: { phase: "STOPPING", status: "IN_PROGRESS", open: true, unreachable: [], rounds: 0 }, $unset: { finished_at: "", lease_owner: "", lease_until: "" } },
+      { $set: { phase: "STOPPING", status: "IN_PROGRESS", open: true, unreachable: [], rounds: 0 }, $unset: { verified_at: "", finished_at: "", lease_owner: "", lease_until: "" } },
       majority,
     );
     return (await this.find(tenantId)) ?? toRow(fresh);

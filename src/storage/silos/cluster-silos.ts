@@ -64,8 +64,9 @@ export class ClusterSilos implements SiloProvider {
     const owner = ownerOfSilo(home.database, databasePrefix);
     const cluster = clusters.of(home);
     if ((await vault.find(owner, siloKeyName(home))) === undefined) throw notPrepared();
-    const client = await connectHome(cluster, { database: home.database, password: () => this.#password(owner, home), maxPoolSize: connectionsMax, appName: "bulkhead-silo" });
+    let client: MongoClient | undefined;
     try {
+      client = await connectHome(cluster, { database: home.database, password: () => this.#password(owner, home), maxPoolSize: connectionsMax, appName: "bulkhead-silo" });
       const declareWith = (await cluster.admin()).db(home.database);
       const opened = await openHome({
         client, database: home.database, declareWith, embedding, serverId, telemetry,
@@ -74,7 +75,9 @@ export class ClusterSilos implements SiloProvider {
       await this.#undoUnlessWanted(owner, home);
       return opened;
     } catch (error) {
-      await client.close();
+      await client?.close();
+      // The login may have brought back the user, or a declaration the database, of a silo that was destroyed meanwhile.
+      await this.#undoUnlessWanted(owner, home);
       throw error;
     }
   }

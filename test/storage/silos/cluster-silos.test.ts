@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { parseTenantId, type TenantId } from "../../../src/kernel/ids.js";
 import { clearRows } from "../../../src/storage/row-sealer.js";
 import { closeClientOf } from "../../../src/storage/silos/cluster-silos.js";
@@ -113,6 +113,21 @@ describe("opening a silo", () => {
       await server.silos.destroy(tenant, home);
       return clearRows;
     } });
+    await expect(sleeper.silos.open(home)).rejects.toMatchObject({ code: "CONFLICT" });
+    expect(await tracesOf(engine.root, server.control, tenant)).toEqual([]);
+    await sleeper.close();
+  });
+});
+
+describe("opening a silo that is destroyed meanwhile", () => {
+  test("before the login, by a server that has its password already, brings no user back", async () => {
+    await server.silos.prepare(tenant, home);
+    const sleeper = await SiloServer.start(engine.uri);
+    vi.spyOn(sleeper.control.vault, "ensure").mockImplementationOnce(async (owner, name) => {
+      const secret = await server.control.vault.ensure(owner, name);
+      await server.silos.destroy(tenant, home);
+      return secret;
+    });
     await expect(sleeper.silos.open(home)).rejects.toMatchObject({ code: "CONFLICT" });
     expect(await tracesOf(engine.root, server.control, tenant)).toEqual([]);
     await sleeper.close();
