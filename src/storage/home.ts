@@ -15,6 +15,7 @@ import { ScopedConversationStore } from "./conversation-store.js";
 import { declareCollections, type OnProgress } from "./declare-collections.js";
 import { ScopedDocumentStore } from "./document-store.js";
 import { translating } from "./driver-errors.js";
+import { ScopedIdempotencyStore } from "./idempotency-store.js";
 import { poolScope } from "./pool-scope.js";
 import { clearRows, type RowSealer } from "./row-sealer.js";
 import type { ReadTuning } from "./scoped-reader.js";
@@ -116,6 +117,7 @@ export class TenantHome {
       documents: new ScopedDocumentStore(parts),
       chunks: new ScopedChunkStore(parts),
       conversationsOf: (userId: UserId) => new ScopedConversationStore(parts, userId),
+      idempotencyOf: (userId: UserId) => new ScopedIdempotencyStore(parts, userId),
     });
   }
 

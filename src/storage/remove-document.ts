@@ -2,8 +2,8 @@ import type { DocumentId } from "../kernel/ids.js";
 import type { StoreParts } from "./store-parts.js";
 import { uncountDocument } from "./totals.js";
 
-/** Row, raw document, totals and three tombstones; the chunks are removed by one statement. */
-const rowsWritten = 6;
+/** Row, raw document, totals and four tombstones; chunks and answers are removed by one statement each. */
+const rowsWritten = 7;
 
 export function removeDocument(parts: StoreParts, id: DocumentId): Promise<boolean> {
   const key = parts.scope.key(id);
@@ -16,6 +16,9 @@ export function removeDocument(parts: StoreParts, id: DocumentId): Promise<boole
     await turn.bury({ collection: "documents", field: "_id", value: key });
     await turn.bury({ collection: "raw_documents", field: "_id", value: key });
     if (chunks > 0) await turn.bury({ collection: "chunks", field: "document_id", value: id });
+    // An answer that quotes the document must not outlive it, waiting for a key to be sent again.
+    const answers = await turn.write("idempotency_answers").removeMany({ document_ids: id });
+    if (answers > 0) await turn.bury({ collection: "idempotency_answers", field: "document_ids", value: id });
     return true;
   });
 }

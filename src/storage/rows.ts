@@ -70,12 +70,37 @@ export interface StoredMessage extends StoredRow {
 }
 
 /**
+ * A caller's key: who works on it, or which answer it has. Its `_id` is a hash of user and key. The
+ * arguments are sealed although they are a hash: a question is short enough to be guessed.
+ */
+export interface StoredIdempotencyRecord extends StoredRow {
+  readonly user_id: string;
+  /** Of the user's keys, in the order of their first use: the oldest go when there are too many. */
+  readonly ordinal: number;
+  /** The attempt that works on it, until `lease_until`. */
+  readonly owner: string;
+  readonly lease_until: Date;
+  readonly answer_id?: string;
+  readonly expires_at: Date;
+  readonly arguments_sha256: string;
+}
+
+/** Apart from its key's row: it is removed with what it rests on, and the key must be known to be used up then. */
+export interface StoredIdempotencyAnswer extends StoredRow {
+  readonly user_id: string;
+  readonly conversation_id?: string;
+  readonly document_ids: readonly string[];
+  readonly answer: string;
+}
+
+/**
  * Names a set of rows that was removed: those of `collection` whose `field` was `value`. A follower
  * makes its copy of that set equal to the source's again, which needs no order between stripes.
  */
 export interface StoredTombstone extends StoredRow {
   readonly collection: CollectionName;
-  readonly field: "_id" | "document_id" | "conversation_id";
+  /** `document_ids` is an array: the set is of the rows that have `value` among them. */
+  readonly field: "_id" | "document_id" | "document_ids" | "conversation_id";
   readonly value: string;
   readonly at: Date;
 }
@@ -99,6 +124,8 @@ export interface SealedFieldNames {
   chunks: "text" | "headings" | "terms";
   conversations: "title";
   messages: "question" | "answer";
+  idempotency_records: "arguments_sha256";
+  idempotency_answers: "answer";
   tombstones: never;
   totals: never;
 }
@@ -109,6 +136,8 @@ export interface Collections {
   chunks: StoredChunk;
   conversations: StoredConversation;
   messages: StoredMessage;
+  idempotency_records: StoredIdempotencyRecord;
+  idempotency_answers: StoredIdempotencyAnswer;
   tombstones: StoredTombstone;
   totals: StoredTotals;
 }

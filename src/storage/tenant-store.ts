@@ -14,6 +14,7 @@ export interface TenantStore {
   readonly documents: DocumentStore;
   readonly chunks: ChunkStore;
   conversationsOf(userId: UserId): ConversationStore;
+  idempotencyOf(userId: UserId): IdempotencyStore;
 }
 
 /** Every row that leaves a store carries the tenant it belongs to: the third wall compares it again. */
@@ -148,4 +149,34 @@ export interface ConversationStore {
   messages(id: ConversationId, request: PageRequest): Promise<Page<MessageRow>>;
   /** Removes the conversation's messages and the conversation. False when there is none. */
   clear(id: ConversationId): Promise<boolean>;
+}
+
+/** What a key stands for at this moment. `GONE`: it has been answered, and the answer went with what it rested on. */
+export type KeyState =
+  | { readonly kind: "FREE" | "BUSY" | "GONE" | "MISMATCH" }
+  | { readonly kind: "ANSWERED"; readonly answer: string };
+
+export interface KeyedAnswer {
+  readonly id: string;
+  /** Opaque to the store. */
+  readonly answer: string;
+  readonly conversationId?: ConversationId;
+  /** Documents that it quotes: it dies with the first of them. */
+  readonly documentIds: readonly DocumentId[];
+}
+
+/**
+ * Keys of one user of the tenant, each bound to the arguments it was first used with. Any text is a
+ * key, told apart by its code units alone. Reads and writes see a key's 24 hours end alike.
+ */
+export interface IdempotencyStore {
+  look(key: string, argumentsSha256: string): Promise<KeyState>;
+  /** `CLAIMED` when the key was free, or its owner's lease is over; else what `look` says. */
+  claim(key: string, argumentsSha256: string, owner: string, leaseMs: number): Promise<KeyState | { readonly kind: "CLAIMED" }>;
+  /** False when the key is no longer this owner's to work on. */
+  renew(key: string, owner: string, leaseMs: number): Promise<boolean>;
+  /** Frees a key that this owner works on. */
+  release(key: string, owner: string): Promise<void>;
+  /** The first answer to arrive is the key's, whoever holds the lease. `STORED`, or what is there instead. */
+  answer(key: string, argumentsSha256: string, answer: KeyedAnswer): Promise<KeyState | { readonly kind: "STORED" }>;
 }

@@ -56,7 +56,7 @@ describe("declaring the collections of a database", () => {
     const db = watched.db(deployment.database("declare"));
     const told: string[] = [];
     await declareCollections(db, "TENANT", "POOL", testEmbedding, (message) => told.push(message));
-    expect(told.filter((message) => message.startsWith("Creating the collection"))).toHaveLength(8);
+    expect(told.filter((message) => message.startsWith("Creating the collection"))).toHaveLength(10);
     const names = (await db.listCollections().toArray()).map((found) => found.name);
     expect(names).toEqual(expect.arrayContaining(["documents", "raw_documents", "chunks", "conversations", "messages", "fences", "tombstones", "totals"]));
     told.length = 0;

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { newId, parseUserId, type ChunkId, type ConversationId, type DocumentId } from "../../src/kernel/ids.js";
 import type { TenantStore } from "../../src/storage/tenant-store.js";
 import { policies } from "../support/tenants.js";
+import { idempotencyContract } from "./idempotency-store.contract.js";
 import { newChunk, newDocument, testEmbedding, untilSearchable } from "../support/homes.js";
 
 const caps = policies.PRO;
@@ -225,5 +226,7 @@ export function tenantStoreContract(name: string, open: () => Promise<TenantStor
       expect(await mine.latest(conversation.id, 5)).toHaveLength(1);
       await mine.clear(conversation.id);
     });
+
+    idempotencyContract(() => store);
   });
 }

@@ -5,7 +5,7 @@ import { refusal, type Refusal } from "../../src/kernel/refusal.js";
 import type { Answered, Services, TenantAdministration } from "../../src/graphql/services.js";
 import type { PlacementMoveRow } from "../../src/storage/control/control-plane.js";
 import type { ErasureRow } from "../../src/storage/control/erasure-rows.js";
-import type { ChunkRow, ConversationRow, ConversationStore, DocumentRow, DocumentStore, MessageRow, TenantStore } from "../../src/storage/tenant-store.js";
+import type { ChunkRow, ConversationRow, ConversationStore, DocumentRow, DocumentStore, IdempotencyStore, MessageRow, TenantStore } from "../../src/storage/tenant-store.js";
 import type { TenantContext } from "../../src/tenancy/tenant-context.js";
 import type { TenantRecord } from "../../src/tenancy/tenant-record.js";
 import type { TierPolicies, TierPolicy, Tier } from "../../src/tenancy/tier-policy.js";
@@ -184,7 +184,7 @@ export class FakeServices implements Services {
   }
 
   #storeOf(context: TenantContext): TenantStore {
-    return { tenantId: context.tenantId, home: "POOL", documents: this.#documentsOf(context), chunks: {} as TenantStore["chunks"], conversationsOf: (userId) => this.#conversationsOf(context, userId) };
+    return { tenantId: context.tenantId, home: "POOL", documents: this.#documentsOf(context), chunks: {} as TenantStore["chunks"], conversationsOf: (userId) => this.#conversationsOf(context, userId), idempotencyOf: () => ({}) as IdempotencyStore };
   }
 
   #documentsOf(context: TenantContext): DocumentStore {

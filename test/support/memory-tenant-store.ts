@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { conflict, limitExceeded, notFound } from "../../src/kernel/errors.js";
 import type { ChunkId, DocumentId, TenantId } from "../../src/kernel/ids.js";
 import type { SearchFilter } from "../../src/storage/narrowing-filter.js";
-import type { ChunkStore, ConversationStore, DocumentRow, DocumentStore, NewChunk, TenantStore } from "../../src/storage/tenant-store.js";
+import type { ChunkStore, ConversationStore, DocumentRow, DocumentStore, IdempotencyStore, NewChunk, TenantStore } from "../../src/storage/tenant-store.js";
 import type { HomeKind } from "../../src/tenancy/tier-policy.js";
 
 type MemoryChunk = NewChunk & { readonly documentId: DocumentId };
@@ -115,6 +115,10 @@ export class MemoryTenantStore implements TenantStore {
 
   conversationsOf(): ConversationStore {
     throw new TypeError("MemoryTenantStore has no conversations");
+  }
+
+  idempotencyOf(): IdempotencyStore {
+    throw new TypeError("MemoryTenantStore has no idempotency keys");
   }
 
   #matching(filter: SearchFilter): readonly MemoryChunk[] {

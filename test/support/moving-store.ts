@@ -2,7 +2,7 @@
 import { Deadline } from "../../src/kernel/deadline.js";
 import type { UserId } from "../../src/kernel/ids.js";
 import type { TenantRouter } from "../../src/routing/tenant-router.js";
-import type { ChunkStore, ConversationStore, DocumentStore, TenantStore } from "../../src/storage/tenant-store.js";
+import type { ChunkStore, ConversationStore, DocumentStore, IdempotencyStore, TenantStore } from "../../src/storage/tenant-store.js";
 import type { TenantContext } from "../../src/tenancy/tenant-context.js";
 
 type Work<T> = (store: TenantStore) => Promise<T>;
@@ -56,6 +56,17 @@ export class MovingStore implements TenantStore {
       latest: (id, limit) => this.#read((store) => of(store).latest(id, limit)),
       messages: (id, request) => this.#read((store) => of(store).messages(id, request)),
       clear: (id) => this.#write((store) => of(store).clear(id)),
+    };
+  }
+
+  idempotencyOf(userId: UserId): IdempotencyStore {
+    const of = ({ idempotencyOf }: TenantStore): IdempotencyStore => idempotencyOf(userId);
+    return {
+      look: (key, argumentsSha256) => this.#read((store) => of(store).look(key, argumentsSha256)),
+      claim: (key, argumentsSha256, owner, leaseMs) => this.#write((store) => of(store).claim(key, argumentsSha256, owner, leaseMs)),
+      renew: (key, owner, leaseMs) => this.#write((store) => of(store).renew(key, owner, leaseMs)),
+      release: (key, owner) => this.#write((store) => of(store).release(key, owner)),
+      answer: (key, argumentsSha256, answer) => this.#write((store) => of(store).answer(key, argumentsSha256, answer)),
     };
   }
 
