@@ -41,6 +41,8 @@ export async function connectMongo(options: MongoConnectionOptions): Promise<Mon
     retryReads: true,
     retryWrites: true,
     writeConcern: { w: "majority" },
+    // Options win over the string: a secondary is behind, and a mover that read its source there would leave the last writes behind.
+    readPreference: "primary",
     // An undefined field in a filter would be sent as null and match what lacks the field.
     ignoreUndefined: false,
     ...(compressors.length === 0 ? {} : { compressors }),
