@@ -14,16 +14,16 @@ const pointMsMax = 50;
 let engine: GuardedEngine;
 let observer: MoveServer;
 let mover: MoveServer;
-let stopped = false;
+const stop = new AbortController();
 let moving: Promise<void> | undefined;
 const ends: string[] = [];
-let points = 0;
+const passed: string[] = [];
 
 /** Each move is one to a silo that is sealed by a key of its own, or one back. */
 async function moveWithoutPause(): Promise<void> {
-  while (!stopped) {
+  while (!stop.signal.aborted) {
     const { move } = await mover.administration.changeTier(tenant, ends.length % 2 === 0 ? "ENTERPRISE" : "PRO");
-    await mover.mover({ at: async () => void (points += 1) }).drive(move?.id);
+    await mover.mover({ at: async (point) => void passed.push(point) }).drive(move?.id);
     const ended = move === undefined ? undefined : await mover.control.moves.find(move.id);
     ends.push(`${ended?.phase} ${ended?.failure ?? ""}`.trim());
   }
@@ -31,8 +31,8 @@ async function moveWithoutPause(): Promise<void> {
 
 /** Lets the mover go on by a point, so that the suite meets every one of them, however fast either is on this machine. */
 async function untilNextPoint(): Promise<void> {
-  const before = points;
-  for (const end = performance.now() + pointMsMax; points === before && performance.now() < end; ) await sleep(1);
+  const before = passed.length;
+  for (const end = performance.now() + pointMsMax; passed.length === before && performance.now() < end; ) await sleep(1);
 }
 
 beforeAll(async () => {
@@ -53,7 +53,7 @@ tenantStoreContract("a tenant that is being moved", async () => {
 });
 
 test("was run over several moves, each of which came to its end and left nothing behind", async () => {
-  stopped = true;
+  stop.abort();
   await moving;
   process.stdout.write(`${ends.length} moves during the suite\n`);
   expect(ends.length).toBeGreaterThanOrEqual(2);
