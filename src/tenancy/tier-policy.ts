@@ -25,6 +25,13 @@ const tierPolicySchema = z.strictObject({
   contextTokens: count,
   historyTokens: count,
   models: z.array(z.string().min(1)).min(1),
+  /** The part of the limits a minute that one user of the tenant may have. Left out: one user may have all. */
+  userShare: z.number().gt(0).max(1).optional(),
+  /** Millionths of a dollar that a tenant may spend on models in a day and in a month of UTC. Left out: no bound. */
+  budgetDayMicroUsd: count.optional(),
+  budgetMonthMicroUsd: count.optional(),
+  /** Model calls of a tenant at one time over all servers, those that wait for their turn included. Left out: no bound. */
+  concurrentCalls: count.optional(),
 });
 
 /** What a tier allows. Token figures are counted as `kernel`'s tokenizer port counts them. */
