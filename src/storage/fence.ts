@@ -94,7 +94,7 @@ export async function isFenceOpen(database: TenantDatabase, tenantId: TenantId, 
 export async function closeRoot(database: TenantDatabase, tenantId: TenantId, epoch: number, mover?: string): Promise<void> {
   const fences = fencesOf(database.db);
   await translating(async () => {
-    const root = await outwaitingWriters(performance.now() + closeForMs, () =>
+    const root = await outwaitingWriters(() =>
       fences.findOneAndUpdate(
         { _id: fenceId(tenantId, rootStripe), epoch: { $lte: epoch } },
         { $set: { open: false, ...(mover === undefined ? {} : { mover }) } },
@@ -222,8 +222,12 @@ export async function openStripe(
   });
 }
 
-/** A plain write on a document that a transaction holds waits or is refused by the server; it never overtakes. */
-async function outwaitingWriters<Value>(endsAt: number, work: () => Promise<Value>): Promise<Value> {
+/**
+ * A plain write on a document that a transaction holds waits or is refused by the server; it never
+ * overtakes. Tried until the longest transaction has ended. Throws `SERVICE_UNAVAILABLE`.
+ */
+export async function outwaitingWriters<Value>(work: () => Promise<Value>): Promise<Value> {
+  const endsAt = performance.now() + closeForMs;
   for (;;) {
     try {
       return await work();

@@ -2,7 +2,7 @@
  * The way to the database: opens the driver's client and refuses a deployment that cannot do the
  * work, before anything is stored on it. After it come the homes, the control plane and the mover.
  */
-import { MongoClient, MongoServerError, type Document } from "mongodb";
+import { MongoClient, MongoServerError, ReadPreference, type Document } from "mongodb";
 import type { Telemetry } from "../kernel/telemetry.js";
 import { translating } from "./driver-errors.js";
 
@@ -42,7 +42,7 @@ export async function connectMongo(options: MongoConnectionOptions): Promise<Mon
     retryWrites: true,
     writeConcern: { w: "majority" },
     // Options win over the string: a secondary is behind, and a mover that read its source there would leave the last writes behind.
-    readPreference: "primary",
+    readPreference: ReadPreference.primary,
     // An undefined field in a filter would be sent as null and match what lacks the field.
     ignoreUndefined: false,
     ...(compressors.length === 0 ? {} : { compressors }),

@@ -3,7 +3,7 @@ import { conflict } from "../../src/kernel/errors.js";
 import { parseTenantId } from "../../src/kernel/ids.js";
 import { emptyHome } from "../../src/provisioning/change-placement.js";
 import { isFenceOpen, openFence } from "../../src/storage/fence.js";
-import { claim } from "../../src/storage/moving/mover-guard.js";
+import { asMover, claim, isClaimed } from "../../src/storage/moving/mover-guard.js";
 import { startTestDeployment, type TestDeployment } from "../support/engine.js";
 import { moveTo, World } from "./world.js";
 
@@ -39,6 +39,28 @@ describe("a mover that slept until another had ended its move", () => {
     const asleep = { move, token: "asleep", record: () => Promise.reject(conflict("The placement move is driven by another server now")) };
     await expect(emptyHome(world, pool, asleep)).rejects.toMatchObject({ code: "CONFLICT" });
     expect(await documents.countDocuments({ tenant_id: tenantId })).toBe(1);
+  });
+
+  test("in the middle of a batch is outwaited by the one that takes over, not taken for a fault of the move", async () => {
+    const tenantId = await tenantInSilo("batch");
+    const lease = await world.homes.lease("POOL");
+    await claim(lease.value.database, tenantId, "asleep");
+    let fallsAsleep = (): void => {};
+    const sleeps = new Promise<void>((resolve) => (fallsAsleep = resolve));
+    let wake = (): void => {};
+    const wakes = new Promise<void>((resolve) => (wake = resolve));
+    const batch = asMover(lease.value.database, tenantId, "asleep", async () => {
+      fallsAsleep();
+      await wakes;
+    });
+    await sleeps;
+    const taking = claim(lease.value.database, tenantId, "awake");
+    expect(await Promise.race([taking, new Promise((resolve) => setTimeout(() => resolve("waits"), 200))])).toBe("waits");
+    wake();
+    await batch;
+    await taking;
+    expect(await isClaimed(lease.value.database, tenantId, "awake")).toBe(true);
+    lease.release();
   });
 
   test("cannot open a fence that another mover has claimed since", async () => {

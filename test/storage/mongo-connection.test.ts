@@ -14,7 +14,7 @@ afterAll(async () => {
 
 test("a connection string can neither send reads to secondaries nor make writes less than durable", async () => {
   const separator = engine.uri.includes("?") ? "&" : engine.uri.endsWith("/") ? "?" : "/?";
-  const uri = `${engine.uri}${separator}readPreference=secondaryPreferred&w=1`;
+  const uri = `${engine.uri}${separator}readPreference=secondaryPreferred&readPreferenceTags=dc:east&maxStalenessSeconds=120&w=1`;
   const client = await connectMongo({ uri, local: true, appName: "test", maxPoolSize: 1, telemetry: recordingTelemetry(), login: rootLogin });
   expect(client.readPreference.mode).toBe("primary");
   expect(client.db("any").collection("any").readPreference?.mode).toBe("primary");

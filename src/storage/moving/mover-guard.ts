@@ -9,7 +9,7 @@ import { MongoServerError, type ClientSession, type Collection, type Db } from "
 import { conflict } from "../../kernel/errors.js";
 import type { TenantId } from "../../kernel/ids.js";
 import { duplicateKey } from "../control/duplicate-key.js";
-import { unopenedEpoch, type StoredFence } from "../fence.js";
+import { outwaitingWriters, unopenedEpoch, type StoredFence } from "../fence.js";
 import { runTransaction, type TenantDatabase } from "../transaction.js";
 
 /**
@@ -20,10 +20,13 @@ import { runTransaction, type TenantDatabase } from "../transaction.js";
 export async function claim(database: TenantDatabase, tenantId: TenantId, token: string): Promise<void> {
   const fences = rootFences(database.db);
   try {
-    await fences.updateOne(
-      { _id: rootId(tenantId), open: false },
-      { $set: { mover: token }, $setOnInsert: { tenant_id: tenantId, epoch: unopenedEpoch, seq: 0 } },
-      { upsert: true, writeConcern: { w: "majority" } },
+    // A mover that sleeps in the middle of a batch holds the root; the database ends its transaction.
+    await outwaitingWriters(() =>
+      fences.updateOne(
+        { _id: rootId(tenantId), open: false },
+        { $set: { mover: token }, $setOnInsert: { tenant_id: tenantId, epoch: unopenedEpoch, seq: 0 } },
+        { upsert: true, writeConcern: { w: "majority" } },
+      ),
     );
   } catch (error) {
     // The upsert found no closed fence and could not insert one: there is an open one.
