@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { conflict } from "../../src/kernel/errors.js";
 import { parseTenantId } from "../../src/kernel/ids.js";
@@ -45,18 +46,16 @@ describe("a mover that slept until another had ended its move", () => {
     const tenantId = await tenantInSilo("batch");
     const lease = await world.homes.lease("POOL");
     await claim(lease.value.database, tenantId, "asleep");
-    let fallsAsleep = (): void => {};
-    const sleeps = new Promise<void>((resolve) => (fallsAsleep = resolve));
-    let wake = (): void => {};
-    const wakes = new Promise<void>((resolve) => (wake = resolve));
+    const [sleep, wake] = [new AbortController(), new AbortController()];
+    const [sleeps, wakes] = [once(sleep.signal, "abort"), once(wake.signal, "abort")];
     const batch = asMover(lease.value.database, tenantId, "asleep", async () => {
-      fallsAsleep();
+      sleep.abort();
       await wakes;
     });
     await sleeps;
     const taking = claim(lease.value.database, tenantId, "awake");
     expect(await Promise.race([taking, new Promise((resolve) => setTimeout(() => resolve("waits"), 200))])).toBe("waits");
-    wake();
+    wake.abort();
     await batch;
     await taking;
     expect(await isClaimed(lease.value.database, tenantId, "awake")).toBe(true);
