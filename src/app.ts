@@ -45,6 +45,7 @@ import { CachedTenantDirectory, directoryAgeMsMax } from "./tenancy/tenant-direc
 import { parseTierPolicies } from "./tenancy/tier-policy.js";
 import { resumeTenant, resumeWork } from "./resume-work.js";
 import { PriceBook } from "./usage/price-book.js";
+import { UsageProjector } from "./usage/usage-projector.js";
 import { UsageRecorder } from "./usage/usage-recorder.js";
 import { UsageReporter } from "./usage/usage-report.js";
 import { UserPseudonyms } from "./usage/user-pseudonyms.js";
@@ -122,6 +123,8 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const ledgerOf = control.ledgerOf.bind(control);
   const counters = await openCounters(config, control.limiterStore, telemetry);
   closers.add("counters", () => counters.close());
+  const projector = new UsageProjector(control.rollups, telemetry);
+  closers.add("usage projector", () => projector.close());
   const quotas = new TenantQuotas(counters, telemetry);
   const recorder = new UsageRecorder(ledgerOf, prices, pseudonyms, telemetry);
   const queues = { COMPLETION: new FairQueue({ slots: slotsDefault }), EMBEDDING: new FairQueue({ slots: slotsDefault }) };
@@ -170,6 +173,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   closers.add("gateway", () => gateway.drain());
   mover.start();
   eraser.start();
+  projector.start();
 
   if (!config.production) {
     await onboardDemoTenants({ folder, administration, directory, policies, router, ingest, ingestion, markers: control.markers, onProgress: say });

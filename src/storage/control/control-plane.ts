@@ -9,7 +9,8 @@ import type { TenantRecord, Home } from "../../tenancy/tenant-record.js";
 import type { TenantContext } from "../../tenancy/tenant-context.js";
 import type { HomeKind, Tier } from "../../tenancy/tier-policy.js";
 import type { ErasureStore, TenantTraces } from "./erasure-rows.js";
-import type { TenantLedger } from "./usage-rows.js";
+import type { SpendingStore } from "./spending-rows.js";
+import type { TenantLedger, UsageRollups } from "./usage-rows.js";
 
 export type { TenantLedger, UsageGroup, UsageGrouping, UsageKind, UsageRow } from "./usage-rows.js";
 
@@ -136,6 +137,8 @@ export interface ControlPlane {
   /** What the control plane itself keeps about a tenant, for its erasure. */
   readonly traces: TenantTraces;
   ledgerOf(context: TenantContext): TenantLedger;
+  readonly rollups: UsageRollups;
+  readonly spending: SpendingStore;
   readonly limiterStore: LimiterStore;
   /** Resolves when the deployment answers within `timeoutMs`; rejects with `SERVICE_UNAVAILABLE`. */
   ping(timeoutMs: number): Promise<void>;

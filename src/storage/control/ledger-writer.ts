@@ -1,6 +1,7 @@
 import { MongoBulkWriteError, type Collection } from "mongodb";
 import { duplicateKey } from "./duplicate-key.js";
-import type { UsageDocument } from "./tenant-ledger.js";
+import type { HourClaims } from "./hour-claims.js";
+import type { UsageDocument } from "./usage-documents.js";
 
 interface Waiting {
   readonly row: UsageDocument;
@@ -19,7 +20,7 @@ export class LedgerWriter {
   #waiting: Waiting[] = [];
   #running = false;
 
-  constructor(private readonly usage: Collection<UsageDocument>) {}
+  constructor(private readonly usage: Collection<UsageDocument>, private readonly claims: HourClaims) {}
 
   append(row: UsageDocument): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -39,7 +40,8 @@ export class LedgerWriter {
 
   async #commit(batch: readonly Waiting[]): Promise<void> {
     try {
-      await this.usage.insertMany(batch.map((waiting) => waiting.row), { ordered: false, writeConcern: { w: "majority" } });
+      const rows = batch.map((waiting) => waiting.row);
+      await this.claims.during(rows, () => this.usage.insertMany(rows, { ordered: false, writeConcern: { w: "majority" } }));
       for (const waiting of batch) waiting.resolve();
     } catch (error) {
       settleAfterFailure(batch, error);

@@ -41,3 +41,18 @@ export interface TenantLedger {
   /** Sums over `from <= at < to`, of one user where a pseudonym is given. */
   report(from: Date, to: Date, groupBy: UsageGrouping, userPseudonym?: string): Promise<readonly UsageGroup[]>;
 }
+
+/** Sums by hour, user, model and operation, as a projection of the rows. Its work is shared between servers by a lease. */
+export interface UsageRollups {
+  /** Gives up what this server holds of hours it has written no row of for `idleMs`, so that they can be projected. */
+  releaseHours(idleMs: number): Promise<void>;
+  /** Takes or keeps the right to project. False while another server has it. */
+  lease(owner: string, forMs: number): Promise<boolean>;
+  /** Sums up to `hoursMax` hours anew that have had rows since and that nobody writes to. Gives their number. */
+  project(hoursMax: number): Promise<number>;
+  /** Compares the number of rows of every hour since with its rollups', and has those projected that differ without being known to. Gives their number. */
+  markStale(since?: Date): Promise<number>;
+  /** Whether every hour has been projected once; until then reports read rows alone. */
+  isReady(): Promise<boolean>;
+  setReady(): Promise<void>;
+}
