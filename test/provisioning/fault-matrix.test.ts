@@ -8,7 +8,7 @@ import { groupedBy, type Passage } from "../support/move-journeys.js";
 import { MoveStage } from "../support/move-stage.js";
 
 /** Each takes a second of this process's time: what a test run can spare. */
-const casesMax = 5;
+const casesMax = 3;
 
 let stage: MoveStage;
 let passages: readonly Passage[];

@@ -22,6 +22,7 @@ const wordsOfNote = 6;
 const pollMs = 250;
 /** Writes on their way: beyond this a machine does not keep up with the rate, and more of them would only queue. */
 const underWayMax = 64;
+const searchesAtOnce = 8;
 /** More say no more. */
 const failuresMax = 20;
 const ingestText = "mutation ($input: IngestDocumentInput!) { ingestDocument(input: $input) { document { id } } }";
@@ -68,7 +69,10 @@ export class BusyClient {
   async recall(endpoint: Endpoint): Promise<{ readonly asked: number; readonly found: number }> {
     const ready = this.#those("READY");
     let found = 0;
-    for (const note of ready) if (await this.#finds(endpoint, note, "HYBRID")) found += 1;
+    for (let start = 0; start < ready.length; start += searchesAtOnce) {
+      const those = await Promise.all(ready.slice(start, start + searchesAtOnce).map((note) => this.#finds(endpoint, note, "HYBRID")));
+      found += those.filter(Boolean).length;
+    }
     return { asked: ready.length, found };
   }
 

@@ -1,4 +1,4 @@
-/** Where moves are made to fail: an engine with users over TCP, a server that reads and writes, one that takes over, and movers to strike. */
+/** Where moves are made to fail: an engine with users over TCP, a server that writes, one that reads, one that takes over, and movers to strike. */
 import { expect } from "vitest";
 import { internal } from "../../src/kernel/errors.js";
 import type { MoveId } from "../../src/kernel/ids.js";
@@ -28,12 +28,12 @@ export class MoveStage {
   readonly #ways: { readonly proxy: CuttableProxy; readonly server: MoveServer }[] = [];
   readonly #warm: Child<MoveNews>[] = [];
 
-  private constructor(readonly engine: GuardedEngine, readonly observer: MoveServer, readonly helper: MoveServer) {}
+  private constructor(readonly engine: GuardedEngine, readonly observer: MoveServer, readonly reader: MoveServer, readonly helper: MoveServer) {}
 
   /** The engine runs in this process unless another is given. */
   static async start(given?: GuardedEngine): Promise<MoveStage> {
     const engine = given ?? (await startGuardedEngine({ tcp: true }));
-    return new MoveStage(engine, await MoveServer.start(engine.uri, "observer"), await MoveServer.start(engine.uri, "helper"));
+    return new MoveStage(engine, await MoveServer.start(engine.uri, "observer"), await MoveServer.start(engine.uri, "reader"), await MoveServer.start(engine.uri, "helper"));
   }
 
   /** Every point of every journey, as undisturbed runs pass them. */
@@ -50,9 +50,9 @@ export class MoveStage {
     return [...passages.values()];
   }
 
-  /** A tenant that is read and written on the observer, unless it is to be still, and the move that waits for a mover. */
+  /** A tenant that is written on the observer and read on the reader, unless it is to be still, and the move that waits for a mover. */
   async begun(load: "BUSY" | "STILL" = "BUSY"): Promise<{ readonly tenant: ObservedTenant; readonly moveId: MoveId }> {
-    const tenant = await ObservedTenant.create(this.observer, `t${(this.#next += 1)}`.padEnd(3, "x"));
+    const tenant = await ObservedTenant.create(this.observer, this.reader, `t${(this.#next += 1)}`.padEnd(3, "x"));
     if (load === "BUSY") tenant.begin(loadPauseMs);
     const { move } = await this.observer.administration.changeTier(tenant.id, "ENTERPRISE");
     if (move === undefined) throw internal("No move was begun");
@@ -121,6 +121,7 @@ export class MoveStage {
       await proxy.close();
     }
     await this.observer.close();
+    await this.reader.close();
     await this.helper.close();
     await this.engine.close();
   }

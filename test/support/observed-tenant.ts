@@ -36,16 +36,19 @@ export class ObservedTenant {
   writes = 0;
   longestWriteMs = 0;
 
-  private constructor(readonly id: string, private readonly server: MoveServer, private readonly context: TenantContext, private readonly conversation: ConversationId) {}
+  private constructor(readonly id: string, private readonly server: MoveServer, private readonly reader: MoveServer, private readonly context: TenantContext, private readonly conversation: ConversationId) {}
 
-  /** Lives in the pool, with some documents and turns. */
-  static async create(server: MoveServer, id: string): Promise<ObservedTenant> {
+  /**
+   * Lives in the pool, with some documents and turns. Written on `server` and read on `reader`: one
+   * that writes nothing is told by no fence that a tenant has moved.
+   */
+  static async create(server: MoveServer, reader: MoveServer, id: string): Promise<ObservedTenant> {
     await server.administration.create({ id, name: id, tier: "PRO" });
     const context = await server.context(id);
     const deadline = Deadline.after(requestMs);
     const { id: conversation } = await server.router.write(context, deadline, (store) => store.conversationsOf(context.userId).start("talk"));
     deadline.dispose();
-    const tenant = new ObservedTenant(id, server, context, conversation);
+    const tenant = new ObservedTenant(id, server, reader, context, conversation);
     for (let n = 0; n < 4; n += 1) await tenant.write();
     return tenant;
   }
@@ -91,18 +94,18 @@ export class ObservedTenant {
     await this.#noting("read", async () => {
       const present = this.#those(({ state }) => state === "THERE");
       const gone = this.#those(({ state }) => state === "GONE");
-      const rows = new Map((await this.#rows(this.server)).map((row) => [row.id, row]));
+      const rows = new Map((await this.#rows(this.reader)).map((row) => [row.id, row]));
       for (const id of this.#still(present, "THERE")) if (rows.get(id)?.title !== this.#documents.get(id)?.title) this.failures.push(`read without document ${id}`);
       for (const id of gone) if (rows.has(id)) this.failures.push(`read with removed document ${id}`);
 
       const published = this.#those((told) => told.published && told.state === "THERE");
-      const found = new Map((await this.#read(this.server, (store) => store.chunks.nearest(everything, rowsMax, {}))).map(({ chunk }) => [chunk.id, chunk.text]));
+      const found = new Map((await this.#read(this.reader, (store) => store.chunks.nearest(everything, rowsMax, {}))).map(({ chunk }) => [chunk.id, chunk.text]));
       for (const id of this.#still(published, "THERE")) {
         for (const chunk of this.#documents.get(id)?.chunks ?? []) if (found.get(chunk.id) !== chunk.text) this.failures.push(`search without chunk ${chunk.ordinal} of ${id}`);
       }
 
       const told = [...this.#turns].filter(([, state]) => state === "THERE").map(([turn]) => turn);
-      const turns = (await this.#latest(this.server)).map(({ question }) => question);
+      const turns = (await this.#latest(this.reader)).map(({ question }) => question);
       if (new Set(turns).size !== turns.length) this.failures.push("read with a turn twice");
       for (const turn of told) if (!turns.includes(turn)) this.failures.push(`read without turn ${turn}`);
       this.reads += 1;
