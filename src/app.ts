@@ -31,8 +31,10 @@ import { TenantAdministration } from "./provisioning/tenant-administration.js";
 import { TenantErasure } from "./provisioning/tenant-erasure.js";
 import type { CounterStore } from "./quotas/counter-store.js";
 import { openMemoryCounterStore } from "./quotas/memory-counter-store.js";
+import { MemorySpendingStore } from "./quotas/memory-spending-store.js";
 import { openMongoCounterStore } from "./quotas/mongo-counter-store.js";
 import { openRedisCounterStore } from "./quotas/redis-counter-store.js";
+import { TenantBudgets } from "./quotas/tenant-budgets.js";
 import { TenantQuotas } from "./quotas/tenant-quotas.js";
 import { EmbeddedEmbedder } from "./retrieval/embed/embedded-embedder.js";
 import { OpenAiEmbedder } from "./retrieval/embed/openai-embedder.js";
@@ -40,6 +42,7 @@ import type { Embedder } from "./retrieval/embedder.js";
 import { searchPassages } from "./retrieval/search-passages.js";
 import { readTrustMsMax, TenantRouter } from "./routing/tenant-router.js";
 import { Guards } from "./safety/guards.js";
+import type { TenantId } from "./kernel/ids.js";
 import type { LimiterStore } from "./storage/control/control-plane.js";
 import { CachedTenantDirectory, directoryAgeMsMax } from "./tenancy/tenant-directory.js";
 import { parseTierPolicies } from "./tenancy/tier-policy.js";
@@ -127,8 +130,11 @@ async function compose(config: Config, say: (line: string) => void, options: App
   closers.add("usage projector", () => projector.close());
   const quotas = new TenantQuotas(counters, telemetry);
   const recorder = new UsageRecorder(ledgerOf, prices, pseudonyms, telemetry);
+  // One server alone keeps figures in memory, where a reservation waits for no disk, and has them from the ledger at its start.
+  const budgets = new TenantBudgets(config.mongodb.uri === undefined ? new MemorySpendingStore(control.spending) : control.spending, ledgerOf, telemetry);
+  closers.add("budgets", () => budgets.close());
   const queues = { COMPLETION: new FairQueue({ slots: slotsDefault }), EMBEDDING: new FairQueue({ slots: slotsDefault }) };
-  const door = new MeteredDoor(quotas, queues, recorder, telemetry);
+  const door = new MeteredDoor(quotas, budgets, queues, recorder, telemetry);
 
   const counter = new LazyTokenCounter();
   const extractive = new EmbeddedExtractive(counter);
@@ -147,7 +153,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const moves = new PlacementMoves({ control, directory, onMoveRequested: () => mover.kick() });
   const embedding = { model: embedder.model, dimensions: embedder.dimensions };
   const stoppedAfterMs = directoryAgeMsMax + stopMarginMs;
-  const eraser = new TenantEraser({ control, directory, homes, policies, silos, counters: quotas, embedding, stoppedAfterMs, moveEndMsMax, onMoveRequested: () => mover.kick() }, telemetry);
+  const eraser = new TenantEraser({ control, directory, homes, policies, silos, counters: forgettingBoth(quotas, budgets), embedding, stoppedAfterMs, moveEndMsMax, onMoveRequested: () => mover.kick() }, telemetry);
   closers.add("eraser", () => eraser.close());
   const erasure = new TenantErasure({ control, directory, onErasureBegun: () => eraser.kick() });
   const keys = new KeyRotations({ control, homes, policies, telemetry });
@@ -183,6 +189,10 @@ async function compose(config: Config, say: (line: string) => void, options: App
   // The tokenizer takes half a second to load: better now than within the first question, and after a person can read.
   setImmediate(() => counter.load().catch((error: unknown) => telemetry.log("error", "The tokenizer cannot be loaded", { error: String(error) })));
   return { url, welcome: text, close: () => closers.close() };
+}
+
+function forgettingBoth(quotas: TenantQuotas, budgets: TenantBudgets): { forget(tenantId: TenantId): Promise<number> } {
+  return { forget: async (tenantId) => (await quotas.forget(tenantId)) + (await budgets.forget(tenantId)) };
 }
 
 function openEmbedder(config: Config, telemetry: ProcessTelemetry): Embedder {

@@ -38,12 +38,23 @@ export interface CallUsage {
   readonly cachedPromptTokens?: number;
 }
 
+/** The most that one call of an envelope can use, for its price. */
+export interface BoundedCall {
+  readonly kind: UsageKind;
+  readonly model: string;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+}
+
 /** Tells the door what has been used so far; the last word counts if the work fails or is aborted. */
 export type ReportUsage = (usage: CallUsage) => void;
 
 export interface Door {
-  /** Reserves once for the calls of one question, or refuses it for want of tokens or a place in line. Settle the envelope exactly once, in a `finally`. Throws `SERVICE_UNAVAILABLE`. */
-  open(context: TenantContext, tokens: number): Promise<Envelope | Refusal>;
+  /**
+   * Reserves once for the calls of one question, or refuses it for want of tokens, of money or of a
+   * place in line. Settle the envelope exactly once, in a `finally`. Throws `SERVICE_UNAVAILABLE`.
+   */
+  open(context: TenantContext, tokens: number, calls: readonly BoundedCall[]): Promise<Envelope | Refusal>;
   /** Rejects with what the work threw, or with the deadline's reason, also when the work ignores its signal. */
   run<T>(
     context: TenantContext,

@@ -1,19 +1,27 @@
-import type { TokenReservation } from "../quotas/quotas.js";
+import type { Charge } from "../quotas/budgets.js";
+import type { CallReservation } from "./call-reservation.js";
+
+/** What one call of an envelope used, once its row of the ledger is durable. */
+export interface UsedByCall {
+  readonly tokens: number;
+  readonly charge: Charge;
+  readonly row: Promise<void>;
+}
 
 /** One reservation that several calls of a request draw on, so that the request is refused as a whole or not at all. */
 export class Envelope {
   readonly kind = "ENVELOPE";
-  #used = 0;
+  readonly #used: UsedByCall[] = [];
 
-  constructor(private readonly reservation: TokenReservation) {}
+  constructor(private readonly reservation: CallReservation) {}
 
   /** Tokens that calls have used so far. */
   get usedTokens(): number {
-    return this.#used;
+    return this.#used.reduce((sum, { tokens }) => sum + tokens, 0);
   }
 
-  add(tokens: number): void {
-    this.#used += tokens;
+  add(used: UsedByCall): void {
+    this.#used.push(used);
   }
 
   /** Gives back what no call used. Never rejects. */

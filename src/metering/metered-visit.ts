@@ -2,11 +2,12 @@ import type { UsageRow } from "../storage/control/control-plane.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { UsageRecorder } from "../usage/usage-recorder.js";
 import type { CallUsage, MeteredCall } from "./door.js";
+import type { UsedByCall } from "./envelope.js";
 import type { Turn } from "./fair-queue.js";
 
-/** What the call's tokens are taken from: its own reservation, or an envelope shared with other calls. */
-export interface TokenSource {
-  settle(usedTokens: number): Promise<void>;
+/** What the call's tokens and money are taken from: its own reservation, or an envelope shared with other calls. */
+export interface CallSource {
+  settle(used: readonly UsedByCall[]): Promise<void>;
 }
 
 /** One call inside the door: it holds tokens and a turn, and gives both back exactly once. */
@@ -17,7 +18,7 @@ export class MeteredVisit {
   constructor(
     private readonly context: TenantContext,
     private readonly call: MeteredCall,
-    private readonly source: TokenSource,
+    private readonly source: CallSource,
     private readonly turn: Turn,
     private readonly recorder: UsageRecorder,
   ) {}
@@ -44,6 +45,6 @@ export class MeteredVisit {
     this.call.onSettled?.({ ...this.#usage, costMicroUsd: price.costMicroUsd });
     const row = this.recorder.record(this.context, recorded, price, at);
     this.call.rows?.add(row);
-    await Promise.all([this.source.settle(used), this.call.rows === undefined ? row : undefined]);
+    await Promise.all([this.source.settle([{ tokens: used, charge: { microUsd: price.costMicroUsd, at }, row }]), this.call.rows === undefined ? row : undefined]);
   }
 }

@@ -1,31 +1,34 @@
 import type { Deadline } from "../kernel/deadline.js";
 import { isRefusal, type Refusal } from "../kernel/refusal.js";
 import type { Telemetry } from "../kernel/telemetry.js";
+import type { Budgets } from "../quotas/budgets.js";
 import type { Quotas } from "../quotas/quotas.js";
 import type { UsageKind } from "../storage/control/control-plane.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { UsageRecorder } from "../usage/usage-recorder.js";
-import type { CallUsage, Door, MeteredCall, ReportUsage } from "./door.js";
+import { CallReservation } from "./call-reservation.js";
+import type { BoundedCall, CallUsage, Door, MeteredCall, ReportUsage } from "./door.js";
 import { Envelope } from "./envelope.js";
 import type { FairQueue } from "./fair-queue.js";
 import { MeteredStream } from "./metered-stream.js";
-import { MeteredVisit, type TokenSource } from "./metered-visit.js";
+import { MeteredVisit, type CallSource } from "./metered-visit.js";
 import { untilAborted } from "./until-aborted.js";
 
 export class MeteredDoor implements Door {
   /** A queue a kind: an embedding of milliseconds must not wait for a completion of seconds. */
   constructor(
     private readonly quotas: Quotas,
+    private readonly budgets: Budgets,
     private readonly queues: Readonly<Record<UsageKind, FairQueue>>,
     private readonly recorder: UsageRecorder,
     private readonly telemetry: Telemetry,
   ) {}
 
-  async open(context: TenantContext, tokens: number): Promise<Envelope | Refusal> {
+  async open(context: TenantContext, tokens: number, calls: readonly BoundedCall[]): Promise<Envelope | Refusal> {
     // A line that is full now would refuse the completion after its embedding was paid for.
     const full = this.queues.COMPLETION.refusalNow(context.tenantId);
     if (full !== undefined) return this.#refused(context, full);
-    const reserved = await this.quotas.reserveTokens(context, tokens);
+    const reserved = await this.#take(context, tokens, calls);
     return isRefusal(reserved) ? this.#refused(context, reserved) : new Envelope(reserved);
   }
 
@@ -74,27 +77,54 @@ export class MeteredDoor implements Door {
         deadline.signal,
       );
       if (isRefusal(turn)) {
-        await source.settle(0);
+        await source.settle([]);
         return this.#refused(context, turn);
       }
       this.telemetry.observe("model_queue_wait_ms", turn.waitedMs, { kind: call.kind });
       call.onTurn?.(turn.waitedMs);
       return new MeteredVisit(context, call, source, turn, this.recorder);
     } catch (error) {
-      await source.settle(0);
+      await source.settle([]);
       throw error;
     }
   }
 
-  async #reserve(context: TenantContext, call: MeteredCall): Promise<TokenSource | Refusal> {
-    const { envelope } = call;
-    if (envelope === undefined) return this.quotas.reserveTokens(context, call.reserveTokens);
-    // The envelope's owner settles it with the reservation store once all its calls have ended.
-    return { settle: async (used) => envelope.add(used) };
+  async #reserve(context: TenantContext, call: MeteredCall): Promise<CallSource | Refusal> {
+    const { envelope, kind, model, reserveTokens } = call;
+    if (envelope === undefined) return this.#take(context, reserveTokens, dearestOf(kind, model, reserveTokens));
+    // The envelope's owner settles it with the stores once all its calls have ended.
+    return { settle: async (used) => used.forEach((one) => envelope.add(one)) };
+  }
+
+  /** Tokens and money, both or none. */
+  async #take(context: TenantContext, tokens: number, calls: readonly BoundedCall[]): Promise<CallReservation | Refusal> {
+    const window = await this.quotas.reserveTokens(context, tokens);
+    if (isRefusal(window)) return window;
+    try {
+      const budget = await this.budgets.reserve(context, this.#priceOf(calls));
+      if (!isRefusal(budget)) return new CallReservation(window, budget);
+      await window.settle(0);
+      return budget;
+    } catch (error) {
+      await window.settle(0);
+      throw error;
+    }
+  }
+
+  #priceOf(calls: readonly BoundedCall[]): number {
+    const now = new Date();
+    const price = ({ kind, model, promptTokens, completionTokens }: BoundedCall): number =>
+      this.recorder.price({ kind, model, usage: { promptTokens, completionTokens }, operation: "", path: "", callNumber: 0, outcome: "OK" }, now).costMicroUsd;
+    return calls.reduce((sum, call) => sum + price(call), 0);
   }
 
   #refused(context: TenantContext, refused: Refusal): Refusal {
-    this.telemetry.count("refusals_total", { code: refused.code, tier: context.policy.tier });
+    this.telemetry.count("refusals_total", { code: refused.code, tier: context.policy.tier, limit: refused.limit ?? "" });
     return refused;
   }
+}
+
+/** A call that only tells how many tokens it uses may read them all or write them all, whichever is dearer. */
+function dearestOf(kind: MeteredCall["kind"], model: string, tokens: number): readonly BoundedCall[] {
+  return [{ kind, model, promptTokens: tokens, completionTokens: kind === "EMBEDDING" ? 0 : tokens }];
 }

@@ -17,7 +17,7 @@ import type { Guards } from "../safety/guards.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { UserPseudonyms } from "../usage/user-pseudonyms.js";
 import type { AnswerEvent, Answered, AskInput } from "./answer-event.js";
-import { boundOf, planAsk, type AskPlan } from "./ask-plan.js";
+import { boundOf, callsOf, planAsk, type AskPlan } from "./ask-plan.js";
 import { callOf, type Asking } from "./asking.js";
 import { completeMetered, guardAnswer, type Completed } from "./complete-answer.js";
 import { citationsOf, fitPassages, type ContextPassage } from "./context-passages.js";
@@ -77,13 +77,14 @@ export class AnswerQuestion {
   }
 
   async #open(context: TenantContext, deadline: Deadline, path: string, plan: AskPlan, stages: StageClock): Promise<Asking | Refusal> {
-    const { counter, door } = this.parts;
+    const { counter, door, embedder } = this.parts;
     // Budgets in tokens need the tokenizer: the first question of a process waits about 0.5 s for it.
     await counter.load();
     const history = await stages.time("history", () => this.#recall(context, deadline, plan));
     const questionTokens = counter.count(plan.question);
     const historyTokens = history.reduce((total, turn) => total + counter.count(turn.question) + counter.count(turn.answer), 0);
-    const envelope = await stages.time("reserve", () => door.open(context, boundOf(plan, context, questionTokens, historyTokens)));
+    const calls = callsOf(plan, context, embedder.model, questionTokens, historyTokens);
+    const envelope = await stages.time("reserve", () => door.open(context, boundOf(plan, context, questionTokens, historyTokens), calls));
     if (isRefusal(envelope)) return envelope;
     const spent = { promptTokens: 0, completionTokens: 0, costMicroUsd: 0 };
     return { context, deadline, path, id: newId("message"), plan, history, questionTokens, historyTokens, envelope, rows: new PendingRows(), stages, spent };

@@ -3,6 +3,7 @@ import type { ChosenModel, InferencePool } from "../inference/inference-pool.js"
 import { badUserInput } from "../kernel/errors.js";
 import type { ConversationId } from "../kernel/ids.js";
 import { parseConversationId } from "../memory/conversation-memory.js";
+import type { BoundedCall } from "../metering/door.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { AskInput } from "./answer-event.js";
 
@@ -32,6 +33,17 @@ export function checkText(field: string, text: string, charsMax: number): string
   const trimmed = text.trim();
   if (trimmed === "") throw badUserInput(field, "an empty text", `1 to ${charsMax} characters`);
   return trimmed;
+}
+
+/** Embedding models count otherwise than the counter: the embedded one up to a fifth more. */
+const embeddingMargin = 1.25;
+
+/** The same bound call by call, for its price. */
+export function callsOf(plan: AskPlan, context: TenantContext, embeddingModel: string, questionTokens: number, historyTokens: number): readonly BoundedCall[] {
+  return [
+    { kind: "EMBEDDING", model: embeddingModel, promptTokens: Math.ceil(questionTokens * embeddingMargin) + 1, completionTokens: 0 },
+    { kind: "COMPLETION", model: plan.chosen.model, promptTokens: questionTokens + historyTokens + context.policy.contextTokens + promptOverheadTokens, completionTokens: plan.maxTokens },
+  ];
 }
 
 /** Upper bound of all tokens of a question: it is embedded once and stands once in the prompt. */

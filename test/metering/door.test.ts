@@ -7,6 +7,7 @@ import type { MeteredCall } from "../../src/metering/door.js";
 import { FairQueue } from "../../src/metering/fair-queue.js";
 import { MeteredDoor } from "../../src/metering/metered.js";
 import { PendingRows } from "../../src/metering/pending-rows.js";
+import { noBudgets, type Budgets } from "../../src/quotas/budgets.js";
 import { openMemoryCounterStore } from "../../src/quotas/memory-counter-store.js";
 import type { QuotaView, Quotas, TokenReservation } from "../../src/quotas/quotas.js";
 import { TenantQuotas } from "../../src/quotas/tenant-quotas.js";
@@ -26,13 +27,13 @@ interface Bench {
   readonly settlements: number[];
 }
 
-function open(options: { tokensPerMinute?: number; slots?: number; waitingPerTenantMax?: number } = {}): Bench {
+function open(options: { tokensPerMinute?: number; slots?: number; waitingPerTenantMax?: number; budgets?: Budgets } = {}): Bench {
   const telemetry = recordingTelemetry();
   const settlements: number[] = [];
   const quotas = countingQuotas(new TenantQuotas(openMemoryCounterStore(), telemetry), settlements);
   const queue = new FairQueue({ slots: options.slots ?? 8, ...(options.waitingPerTenantMax === undefined ? {} : { waitingPerTenantMax: options.waitingPerTenantMax }) });
   const ledger = new MemoryLedger();
-  const door = new MeteredDoor(quotas, { COMPLETION: queue, EMBEDDING: queue }, recorderOf(ledger, telemetry), telemetry);
+  const door = new MeteredDoor(quotas, options.budgets ?? noBudgets, { COMPLETION: queue, EMBEDDING: queue }, recorderOf(ledger, telemetry), telemetry);
   return { door, ledger, queue, quotas, settlements, alarms: telemetry.alarms, context: contextOf({ policy: { tokensPerMinute: options.tokensPerMinute ?? 10_000 } }) };
 }
 
@@ -259,7 +260,7 @@ describe("the door under load", () => {
 describe("an envelope", () => {
   it("is one reservation for several calls, and gives back what none used", async () => {
     const bench = open();
-    const envelope = await bench.door.open(bench.context, 3_000);
+    const envelope = await bench.door.open(bench.context, 3_000, []);
     if (isRefusal(envelope)) return expect.unreachable();
     expect(await usedBy(bench)).toBe(3_000);
     await bench.door.run(bench.context, deadline(), { ...call, envelope }, async () => ({ value: 1, usage }));
@@ -272,7 +273,7 @@ describe("an envelope", () => {
   it("refuses before the first call is made", async () => {
     const bench = open({ tokensPerMinute: 100 });
     await bench.quotas.reserveTokens(bench.context, 50);
-    expect(await bench.door.open(bench.context, 60)).toEqual(refusal("RATE_LIMITED", expect.any(String) as string, { limit: "tokensPerMinute", retryAfterMs: expect.any(Number) as number }));
+    expect(await bench.door.open(bench.context, 60, [])).toEqual(refusal("RATE_LIMITED", expect.any(String) as string, { limit: "tokensPerMinute", retryAfterMs: expect.any(Number) as number }));
   });
 });
 

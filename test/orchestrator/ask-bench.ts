@@ -6,6 +6,7 @@ import { FairQueue, type FairQueueOptions } from "../../src/metering/fair-queue.
 import { MeteredDoor } from "../../src/metering/metered.js";
 import { AnswerQuestion } from "../../src/orchestrator/answer-question.js";
 import { SearchDocuments } from "../../src/orchestrator/search-documents.js";
+import { noBudgets } from "../../src/quotas/budgets.js";
 import { openMemoryCounterStore } from "../../src/quotas/memory-counter-store.js";
 import { TenantQuotas } from "../../src/quotas/tenant-quotas.js";
 import type { Embedder } from "../../src/retrieval/embedder.js";
@@ -63,7 +64,7 @@ export function openBench(options: { queue?: FairQueueOptions } = {}): AskBench 
   const quotas = new TenantQuotas(openMemoryCounterStore(), telemetry);
   const ledger = new MemoryLedger();
   const queue = new FairQueue(options.queue ?? { slots: 8 });
-  const door = new MeteredDoor(quotas, { COMPLETION: queue, EMBEDDING: new FairQueue({ slots: 8 }) }, recorderOf(ledger, telemetry), telemetry);
+  const door = new MeteredDoor(quotas, noBudgets, { COMPLETION: queue, EMBEDDING: new FairQueue({ slots: 8 }) }, recorderOf(ledger, telemetry), telemetry);
   const model = new ScriptedModel();
   const embedder: Embedder = { model: "embedded-use-lite", dimensions: 2, embed: (...call) => bench.embed(...call), ready: async () => {}, close: async () => {} };
   const router = {

@@ -1,0 +1,21 @@
+import type { BudgetReservation } from "../quotas/budgets.js";
+import type { TokenReservation } from "../quotas/quotas.js";
+import type { UsedByCall } from "./envelope.js";
+
+/** Tokens of the minute and money of the budgets, held together and settled together. */
+export class CallReservation {
+  readonly kind = "CALL_RESERVATION";
+
+  constructor(
+    private readonly tokens: TokenReservation,
+    private readonly budget: BudgetReservation,
+  ) {}
+
+  /** The first call counts. Never rejects, and does not wait for the money: its hold is leased, and no caller needs it. */
+  settle(used: readonly UsedByCall[]): Promise<void> {
+    const rows = used.map(({ row }) => row);
+    // The ledger first: its sum then never misses what was settled, and figures can be made of it at any time.
+    void Promise.all(rows).then(() => this.budget.settle(used.map(({ charge }) => charge)));
+    return this.tokens.settle(used.reduce((sum, { tokens }) => sum + tokens, 0));
+  }
+}
