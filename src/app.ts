@@ -19,6 +19,7 @@ import { LazyTokenCounter } from "./inference/token-counter.js";
 import { FairQueue, slotsDefault } from "./metering/fair-queue.js";
 import { MeteredDoor } from "./metering/metered.js";
 import { ProcessTelemetry } from "./observability/telemetry.js";
+import { AnswerOnce } from "./orchestrator/answer-once.js";
 import { AnswerQuestion } from "./orchestrator/answer-question.js";
 import { IngestDocument } from "./orchestrator/ingest-document.js";
 import { IngestionQueue } from "./orchestrator/ingestion-queue.js";
@@ -140,7 +141,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const extractive = new EmbeddedExtractive(counter);
   const pool = new InferencePool(config.model === undefined ? [extractive] : [new OpenAiChat({ ...config.model, models: [config.model.name], ...(options.modelIdleMs === undefined ? {} : { idleMs: options.modelIdleMs }) }, counter), extractive]);
   const shared = { door, router, embedder, counter, search: searchPassages };
-  const answers = new AnswerQuestion({ ...shared, pool, guards: new Guards(telemetry), pseudonyms, telemetry });
+  const answers = new AnswerOnce(new AnswerQuestion({ ...shared, pool, guards: new Guards(telemetry), pseudonyms, telemetry }), router, telemetry);
   const search = new SearchDocuments(shared);
   const ingestion = new IngestionQueue({ router, embedder, door, counter, telemetry, directory, policies });
   closers.add("ingestion", () => ingestion.close());

@@ -83,7 +83,7 @@ export const fieldRules: FieldRules = {
   StartConversationPayload: allow(underRuled, "conversation"),
   ClearConversationPayload: allow(underRuled, "conversationId"),
 
-  Answer: allow(underRuled, "id", "text", "finishReason", "citations", "usage", "cached", "model", "conversation", "latency"),
+  Answer: allow(underRuled, "id", "text", "finishReason", "citations", "usage", "cached", "replayed", "model", "conversation", "latency"),
   Citation: allow(tagged, "document", "chunkId", "snippet", "score"),
   AnswerUsage: allow(underRuled, "promptTokens", "completionTokens", "costMicroUsd", "cost"),
   AnswerLatency: allow(underRuled, "totalMs", "stages"),

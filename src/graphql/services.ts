@@ -61,6 +61,7 @@ export interface AskInput {
   readonly conversationId?: ConversationId;
   readonly model?: string;
   readonly maxTokens?: number;
+  readonly idempotencyKey?: string;
 }
 
 export interface Answered {
@@ -71,6 +72,7 @@ export interface Answered {
   readonly citations: readonly { readonly documentId: DocumentId; readonly chunkId: ChunkId; readonly snippet: string; readonly score: number }[];
   readonly usage: { readonly promptTokens: number; readonly completionTokens: number; readonly costMicroUsd: number };
   readonly cached: boolean;
+  readonly replayed: boolean;
   readonly model: string;
   readonly conversationId?: ConversationId;
   readonly latency: { readonly totalMs: number; readonly stages: readonly { readonly name: string; readonly ms: number }[] };

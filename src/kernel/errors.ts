@@ -77,6 +77,10 @@ export function queryTooComplex(got: string, expected: string): BulkheadError {
   return new BulkheadError("QUERY_TOO_COMPLEX", `Query too complex: got ${got}, expected ${expected}`, { got, expected });
 }
 
+export function idempotencyMismatch(): BulkheadError {
+  return new BulkheadError("IDEMPOTENCY_MISMATCH", "The idempotency key was used with other arguments before", { field: "idempotencyKey" });
+}
+
 export function conflict(message: string): BulkheadError {
   return new BulkheadError("CONFLICT", message);
 }

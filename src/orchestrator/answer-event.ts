@@ -8,6 +8,8 @@ export interface AskInput {
   readonly conversationId?: ConversationId;
   readonly model?: string;
   readonly maxTokens?: number;
+  /** Given: this question is answered once, however often it is sent. See `AnswerOnce`. */
+  readonly idempotencyKey?: string;
 }
 
 export interface Citation {
@@ -27,6 +29,8 @@ export interface Answered {
   /** All model calls of the question together: its embedding and its completion. */
   readonly usage: { readonly promptTokens: number; readonly completionTokens: number; readonly costMicroUsd: number };
   readonly cached: boolean;
+  /** Whether it is the answer that an earlier request with the same key was given. `usage` is what it cost then. */
+  readonly replayed: boolean;
   readonly model: string;
   readonly conversationId?: ConversationId;
   readonly latency: { readonly totalMs: number; readonly stages: readonly Stage[] };

@@ -2,7 +2,6 @@ import { promptOverheadTokens } from "../inference/chat-prompt.js";
 import type { InferencePool } from "../inference/inference-pool.js";
 import type { LazyTokenCounter } from "../inference/token-counter.js";
 import type { Deadline } from "../kernel/deadline.js";
-import { internal } from "../kernel/errors.js";
 import { newId } from "../kernel/ids.js";
 import { isRefusal, type Refusal } from "../kernel/refusal.js";
 import type { Telemetry } from "../kernel/telemetry.js";
@@ -16,6 +15,7 @@ import type { TenantRouter } from "../routing/tenant-router.js";
 import type { Guards } from "../safety/guards.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { UserPseudonyms } from "../usage/user-pseudonyms.js";
+import { endingOf } from "./answer-ending.js";
 import type { AnswerEvent, Answered, AskInput } from "./answer-event.js";
 import { boundOf, callsOf, planAsk, type AskPlan } from "./ask-plan.js";
 import { callOf, type Asking } from "./asking.js";
@@ -49,10 +49,7 @@ export class AnswerQuestion {
 
   /** The last event of `stream`. Throws what it throws. */
   async run(context: TenantContext, deadline: Deadline, input: AskInput, path: string): Promise<Answered | Refusal> {
-    for await (const event of this.stream(context, deadline, input, path)) {
-      if (event.kind === "ANSWER" || event.kind === "REFUSAL") return event;
-    }
-    throw internal("An answer ended without an answer or a refusal");
+    return endingOf(this.stream(context, deadline, input, path));
   }
 
   /** Throws `BAD_USER_INPUT` and `NOT_FOUND` before anything is spent, the errors of the model, or the deadline's reason. */
@@ -114,6 +111,7 @@ export class AnswerQuestion {
       citations: citationsOf(completed.cited, passages, completed.text),
       usage: asking.spent,
       cached: false,
+      replayed: false,
       model: plan.chosen.model,
       ...(plan.conversationId === undefined ? {} : { conversationId: plan.conversationId }),
       latency: asking.stages.read(),

@@ -89,7 +89,7 @@ test("an object without a tag belongs to nobody", async () => {
 
 test("a citation whose document is gone is withheld, with its snippet", async () => {
   harness.services.answer = async () => ({
-    kind: "ANSWER", id: "a", text: "t", finishReason: "STOP", cached: false, model: "fake", usage: { promptTokens: 0, completionTokens: 0, costMicroUsd: 0 }, latency: { totalMs: 1, stages: [] },
+    kind: "ANSWER", id: "a", text: "t", finishReason: "STOP", cached: false, replayed: false, model: "fake", usage: { promptTokens: 0, completionTokens: 0, costMicroUsd: 0 }, latency: { totalMs: 1, stages: [] },
     citations: [{ documentId: newId("document"), chunkId: newId<ChunkId>("chunk"), snippet: "secret words", score: 1 }],
   });
   const answer = await harness.query('mutation { ask(input: { question: "q" }) { ... on Answer { citations { snippet } } } }', { token: await harness.member() });

@@ -177,7 +177,7 @@ export class FakeServices implements Services {
 
   #answerFor(context: TenantContext): Answered {
     return {
-      kind: "ANSWER", id: "ans_1", text: "Because.", finishReason: "STOP", cached: false, model: "fake",
+      kind: "ANSWER", id: "ans_1", text: "Because.", finishReason: "STOP", cached: false, replayed: false, model: "fake",
       citations: this.#visible(context).map((row) => ({ documentId: row.id, chunkId: newId<ChunkId>("chunk"), snippet: `about ${row.title}`, score: 0.9 })),
       usage: { promptTokens: 10, completionTokens: 5, costMicroUsd: 123 }, latency: { totalMs: 1.5, stages: [{ name: "retrieve", ms: 1 }] },
     };

@@ -33,7 +33,7 @@ export class AnswerResolver {
 }
 
 /** Lengths and models are the tier's and are checked where the question is answered. */
-function parseAskInput({ question, conversationId, model, maxTokens }: AskInputType): AskInput {
+function parseAskInput({ question, conversationId, model, maxTokens, idempotencyKey }: AskInputType): AskInput {
   if (question.trim().length === 0) throw badUserInput("question", "no text", "a question");
   if (typeof maxTokens === "number" && maxTokens < 1) throw badUserInput("maxTokens", String(maxTokens), "1 or more");
   if (typeof conversationId === "string" && !isWellFormedId("conversation", conversationId)) throw notFound("Conversation");
@@ -42,6 +42,7 @@ function parseAskInput({ question, conversationId, model, maxTokens }: AskInputT
     ...(typeof conversationId === "string" ? { conversationId: conversationId as ConversationId } : {}),
     ...(typeof model === "string" ? { model } : {}),
     ...(typeof maxTokens === "number" ? { maxTokens } : {}),
+    ...(typeof idempotencyKey === "string" ? { idempotencyKey } : {}),
   };
 }
 

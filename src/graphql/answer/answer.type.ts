@@ -20,6 +20,9 @@ export class AskInputType {
 
   @Field(() => Int, { nullable: true, description: "Upper bound of the answer's length in tokens; the tier's own bound when left out." })
   maxTokens?: number;
+
+  @Field(() => String, { nullable: true, description: "The caller's name for this question: sent again with the same arguments within 24 hours it gets the same answer, made and paid for once. 1 to 200 printable characters; no other user's key can meet it." })
+  idempotencyKey?: string;
 }
 
 @ObjectType("Citation", { simpleResolvers: true, description: "A passage that the answer rests on." })
@@ -89,6 +92,9 @@ export class AnswerType {
 
   @Field(() => Boolean, { description: "Whether it was remembered from an earlier question of this tenant." })
   cached!: boolean;
+
+  @Field(() => Boolean, { description: "Whether it is the answer that an earlier request with the same `idempotencyKey` was given. It cost nothing this time." })
+  replayed!: boolean;
 
   @Field(() => String, { description: "The model that answered." })
   model!: string;
