@@ -161,7 +161,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
 
   const key = config.jwt.jwksUri === undefined ? await loadOrCreateDevelopmentKey(config.dataDir) : undefined;
   const gateway = await createGateway({
-    services: { stores: router, ingestion: ingest, ingestionProgress: ingestion, answers, search, quotas, usage: new UsageReporter(ledgerOf, pseudonyms), tenants: administration, moves, erasure, keys },
+    services: { stores: router, ingestion: ingest, ingestionProgress: ingestion, answers, search, quotas, budgets, usage: new UsageReporter(ledgerOf, pseudonyms), tenants: administration, moves, erasure, keys },
     admission: quotas,
     directory,
     policies,

@@ -55,14 +55,18 @@ export const fieldRules: FieldRules = {
   },
   Mutation: {
     ...each(member, "ask", "startConversation", "clearConversation"),
-    ...each(admin, "ingestDocument", "retryIngestion", "deleteDocument"),
+    ...each(admin, "ingestDocument", "retryIngestion", "deleteDocument", "setBudget"),
     ...each(operator, "createTenant", "changeTier", "suspendTenant", "reactivateTenant", "eraseTenant", "rotateTenantKey", "cancelPlacementMove", "revertPlacementMove"),
   },
   Subscription: { ...each(member, "ingestion"), ...each(operator, "placementMove") },
 
   Viewer: allow(underRuled, "user", "tenant", "tier", "placement", "roles"),
   ViewerTenant: allow(underRuled, "id", "name"),
-  Quota: allow(underRuled, "requests", "tokens"),
+  Quota: allow(underRuled, "requests", "tokens", "budget"),
+  BudgetQuota: allow(underRuled, "day", "month", "warnings"),
+  BudgetPeriodQuota: allow(underRuled, "limitMicroUsd", "limit", "spentMicroUsd", "spent", "reservedMicroUsd", "reserved", "remainingMicroUsd", "remaining", "resetsAt"),
+  BudgetWarning: allow(underRuled, "period", "percent"),
+  SetBudgetPayload: allow(underRuled, "quota"),
   RequestQuota: allow(underRuled, "limit", "remaining", "resetsAt"),
   TokenQuota: allow(underRuled, "limit", "remaining", "reserved", "resetsAt"),
 

@@ -8,6 +8,7 @@ import type { ChunkId, ConversationId, DocumentId, TenantId } from "../kernel/id
 import type { Page, PageRequest } from "../kernel/page.js";
 import type { Refusal } from "../kernel/refusal.js";
 import type { FinishReason } from "../inference/inference-backend.js";
+import type { BudgetView } from "../quotas/budgets.js";
 import type { UsageReport, UsageReportInput } from "../usage/usage-report.js";
 import type { PlacementMoveRow } from "../storage/control/control-plane.js";
 import type { ErasureRow } from "../storage/control/erasure-rows.js";
@@ -25,6 +26,7 @@ export interface Services {
   readonly answers: QuestionAnswering;
   readonly search: DocumentSearch;
   readonly quotas: QuotaView;
+  readonly budgets: TenantBudgets;
   readonly usage: UsageReports;
   readonly tenants: TenantAdministration;
   readonly moves: PlacementMoves;
@@ -109,6 +111,13 @@ export interface QuotaWindow {
 
 export interface QuotaView {
   view(context: TenantContext): Promise<{ readonly requests: QuotaWindow; readonly tokens: QuotaWindow & { readonly reserved: number } }>;
+}
+
+export interface TenantBudgets {
+  /** Undefined when there is no budget. Throws `SERVICE_UNAVAILABLE`. */
+  view(context: TenantContext): Promise<BudgetView | undefined>;
+  /** What is left out has the tier's. Throws `BAD_USER_INPUT` for more than that. */
+  set(context: TenantContext, budget: { readonly day?: number; readonly month?: number }): Promise<void>;
 }
 
 export interface UsageReports {

@@ -97,6 +97,10 @@ export class FakeServices implements Services {
   readonly quotas: Services["quotas"] = {
     view: () => Promise.resolve({ requests: { limit: 600, remaining: 599, resetsAt: epoch }, tokens: { limit: 10_000, remaining: 9_000, reserved: 500, resetsAt: epoch } }),
   };
+  readonly budgets: Services["budgets"] = {
+    view: () => Promise.resolve({ day: { limitMicroUsd: 5_000_000, spentMicroUsd: 1_000_000, reservedMicroUsd: 500, remainingMicroUsd: 3_999_500, resetsAt: epoch }, warnings: [] }),
+    set: () => Promise.resolve(),
+  };
   readonly usage: Services["usage"] = {
     run: (_context, _deadline, { from = epoch, to = new Date(), groupBy = "MODEL" }) => {
       const totals = { calls: 2, promptTokens: 3_000_000_000, completionTokens: 5, costMicroUsd: 12_345_678 };

@@ -37,3 +37,9 @@ export class QuotaType {
   @Field(() => TokenQuotaType, { description: "Model tokens a minute." })
   tokens!: TokenQuotaType;
 }
+
+@ObjectType("SetBudgetPayload", { simpleResolvers: true, description: "The quota with the new budget." })
+export class SetBudgetPayload {
+  @Field(() => QuotaType, { description: "What the tenant may still spend now." })
+  quota!: QuotaType;
+}
