@@ -28,7 +28,7 @@ const switchingPollMsMax = 50;
 
 /** How long a home that was connected to is taken to be so still. */
 const warmForMs = 60_000;
-const warmAgainMs = 200;
+const warmAgainMs = 1_000;
 
 export class TenantRouter {
   readonly #warmed = new Set<string>();

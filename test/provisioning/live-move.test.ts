@@ -89,5 +89,5 @@ describe("a tenant that moves there and back while two servers write and read it
     expect(totals.documents).toBe(titles.length);
     expect(await world.orphans(id)).toEqual([]);
     deadline.dispose();
-  }, 60_000);
+  }, 120_000);
 });

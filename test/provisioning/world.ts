@@ -19,7 +19,7 @@ import type { HomeKind } from "../../src/tenancy/tier-policy.js";
 import { CachedTenantDirectory } from "../../src/tenancy/tenant-directory.js";
 import type { TestDeployment } from "../support/engine.js";
 import { newChunk, newDocument, testEmbedding, untilSearchable } from "../support/homes.js";
-import { testSilos } from "../support/silos.js";
+import { expectNotDestroyed, testSilos, undoIfDestroyed } from "../support/silos.js";
 import { policies } from "../support/tenants.js";
 
 const testWrapping = { current: Buffer.alloc(32, 7) };
@@ -133,7 +133,11 @@ export class World {
     if (this.unreachable.has(key)) throw new Error("connection refused");
     this.opened.push(key);
     const home = homeOfKey(key);
-    return openHome(this.#options(home.kind === "POOL" ? `${this.prefix}_pool` : home.database, home.kind));
+    if (home.kind === "POOL") return openHome(this.#options(`${this.prefix}_pool`, "POOL"));
+    expectNotDestroyed(home.database);
+    const opened = await openHome(this.#options(home.database, "SILO"));
+    await undoIfDestroyed(this.deployment, home.database);
+    return opened;
   }
 
   #options(database: string, kind: HomeKind): HomeOptions {

@@ -2,6 +2,7 @@ import type { MovePhase } from "../../storage/control/control-plane.js";
 import { followTenant } from "../../storage/moving/follow-tenant.js";
 import type { MovingHome, RowSet } from "../../storage/moving/moving-home.js";
 import { announce, claimAsDriver } from "../change-placement.js";
+import { letWritersOn } from "./let-writers-on.js";
 import { legOf, reach, watermarksOf, withBoth, type MoveRun, type MoveTools } from "../move-run.js";
 
 /** A round that finds no more than this leaves so little behind that a pause can finish it. */
@@ -11,9 +12,11 @@ const roundsMax = 200;
 
 /** Catches up with the source's writers until a round is a short one. */
 export async function follow(tools: MoveTools, run: MoveRun): Promise<MovePhase> {
-  return withBoth(tools, legOf(run.move), async (source, target) => {
+  const leg = legOf(run.move);
+  return withBoth(tools, leg, async (source, target) => {
     await announce(tools, run);
     await claimAsDriver(target.database, run);
+    await letWritersOn(run, leg, source);
     await reach(tools, "FOLLOWING begins");
     for (let round = 1; round <= roundsMax; round += 1) {
       run.signal.throwIfAborted();

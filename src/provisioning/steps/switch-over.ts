@@ -9,6 +9,7 @@ import { RowSets, type RowSet } from "../../storage/moving/moving-home.js";
 import { claimAsDriver, settle } from "../change-placement.js";
 import { legOf, reach, watermarksOf, withBoth, type Leg, type MoveRun, type MoveTools } from "../move-run.js";
 import { catchUp } from "./follow.js";
+import { letWritersOn } from "./let-writers-on.js";
 import { describe } from "./verify.js";
 
 /** A writer that has taken its stripe is waited for this long, then writers go on and the switch is tried later. */
@@ -59,9 +60,7 @@ export async function switchOver(tools: MoveTools, run: MoveRun): Promise<MovePh
  */
 async function takeOver(run: MoveRun, leg: Leg, source: TenantHome, target: TenantHome): Promise<MovePhase> {
   await claimAsDriver(target.database, run);
-  await closeRoot(source.database, run.move.tenantId, leg.sourceEpoch, run.token);
-  await run.record({});
-  await reopenFence(source.database, run.move.tenantId, leg.sourceEpoch, run.token);
+  await letWritersOn(run, leg, source);
   return "VERIFYING";
 }
 

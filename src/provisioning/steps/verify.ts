@@ -8,6 +8,7 @@ import { sampleQueries, unequalQueries } from "../../storage/moving/query-parity
 import { announce, claimAsDriver } from "../change-placement.js";
 import { legOf, reach, withBoth, type MoveRun, type MoveTools } from "../move-run.js";
 import { catchUp } from "./follow.js";
+import { letWritersOn } from "./let-writers-on.js";
 
 /** Looks at a row that differs while no writer touches it, before it is called different. */
 const strikesMax = 3;
@@ -20,10 +21,12 @@ const searchWaitMsMax = 120_000;
  * a search finds. What writers touch meanwhile is compared again, the last of it within the pause.
  */
 export async function verify(tools: MoveTools, run: MoveRun): Promise<MovePhase> {
-  return withBoth(tools, legOf(run.move), async (source, target) => {
+  const leg = legOf(run.move);
+  return withBoth(tools, leg, async (source, target) => {
     await announce(tools, run);
     // From here to the opened fence nobody else may write to the target, or what was compared is not what is switched to.
     await claimAsDriver(target.database, run);
+    await letWritersOn(run, leg, source);
     await catchUp(tools, run, source, target);
     await reach(tools, "VERIFYING begins");
     const compared = await compareTenant(source, target, run.move.tenantId, () => run.signal.throwIfAborted());
