@@ -9,7 +9,7 @@ import { startTestDeployment, type TestDeployment } from "../support/engine.js";
 import { testEmbedding } from "../support/homes.js";
 
 export type LedgerRow = Omit<UsageRow, "id">;
-type Ledger = Pick<ControlPlane, "ledgerOf" | "rollups">;
+type Ledger = ReturnType<typeof openLedger>;
 
 /** Called before a method of a collection; what it throws is what the database would. */
 export type Interference = (collection: string, method: string) => Promise<void> | void;
@@ -66,7 +66,7 @@ export function summed(rows: readonly LedgerRow[], { from, to, groupBy, user }: 
   const byKey = new Map<string, { key: string; calls: number; promptTokens: number; completionTokens: number; costMicroUsd: number }>();
   for (const row of rows.filter((candidate) => candidate.at >= from && candidate.at < to && (user === undefined || candidate.userPseudonym === user))) {
     const sum = byKey.get(keyOf(row)) ?? { key: keyOf(row), calls: 0, promptTokens: 0, completionTokens: 0, costMicroUsd: 0 };
-    sum.calls += 1;
+    sum.calls += row.corrects === undefined ? 1 : 0;
     sum.promptTokens += row.promptTokens;
     sum.completionTokens += row.completionTokens;
     sum.costMicroUsd += row.costMicroUsd;

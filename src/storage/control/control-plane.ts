@@ -10,7 +10,7 @@ import type { TenantContext } from "../../tenancy/tenant-context.js";
 import type { HomeKind, Tier } from "../../tenancy/tier-policy.js";
 import type { ErasureStore, TenantTraces } from "./erasure-rows.js";
 import type { SpendingStore } from "./spending-rows.js";
-import type { TenantLedger, UsageRollups } from "./usage-rows.js";
+import type { TenantLedger, UsageCorrections, UsageListing, UsageRollups } from "./usage-rows.js";
 
 export type { TenantLedger, UsageGroup, UsageGrouping, UsageKind, UsageRow } from "./usage-rows.js";
 
@@ -137,7 +137,9 @@ export interface ControlPlane {
   /** What the control plane itself keeps about a tenant, for its erasure. */
   readonly traces: TenantTraces;
   ledgerOf(context: TenantContext): TenantLedger;
+  usageRowsOf(context: TenantContext): UsageListing;
   readonly rollups: UsageRollups;
+  readonly corrections: UsageCorrections;
   readonly spending: SpendingStore;
   readonly limiterStore: LimiterStore;
   /** Resolves when the deployment answers within `timeoutMs`; rejects with `SERVICE_UNAVAILABLE`. */

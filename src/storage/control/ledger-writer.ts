@@ -50,16 +50,17 @@ export class LedgerWriter {
 }
 
 function settleAfterFailure(batch: readonly Waiting[], error: unknown): void {
-  if (!(error instanceof MongoBulkWriteError)) {
+  const failures = error instanceof MongoBulkWriteError ? [error.writeErrors].flat() : [];
+  const concernFailed = error instanceof MongoBulkWriteError && error.result.getWriteConcernError() !== undefined;
+  // The driver also wraps what went wrong before any row was tried, such as a wait for a connection: an error of no row is an error of all.
+  if (failures.length === 0 || concernFailed) {
     for (const waiting of batch) waiting.reject(error);
     return;
   }
-  const failures = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors];
   // A duplicate is a row that has landed before: for its caller that is success.
-  const failed = new Map(failures.filter((failure) => failure.code !== duplicateKey).map((failure) => [failure.index, failure]));
-  const concernFailed = error.result.getWriteConcernError() !== undefined;
+  const failed = new Set(failures.filter((failure) => failure.code !== duplicateKey).map((failure) => failure.index));
   batch.forEach((waiting, index) => {
-    if (failed.has(index) || concernFailed) waiting.reject(error);
+    if (failed.has(index)) waiting.reject(error);
     else waiting.resolve();
   });
 }

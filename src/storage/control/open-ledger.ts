@@ -6,11 +6,13 @@ import type { LeaseDocument } from "./lease.js";
 import { LedgerWriter } from "./ledger-writer.js";
 import { MongoTenantLedger } from "./tenant-ledger.js";
 import type { HourDocument, RollupDocument, UsageDocument } from "./usage-documents.js";
+import { MongoUsageCorrections } from "./usage-corrections.js";
+import { MongoUsageListing } from "./usage-listing.js";
 import { MongoUsageRollups } from "./usage-rollups.js";
 import { UsageSums } from "./usage-sums.js";
 
 /** The usage ledger with its projections: one writer and one set of claims a server. */
-export function openLedger(db: Db, markers: MarkerStore): Pick<ControlPlane, "ledgerOf" | "rollups"> {
+export function openLedger(db: Db, markers: MarkerStore): Pick<ControlPlane, "ledgerOf" | "usageRowsOf" | "rollups" | "corrections"> {
   const usage = db.collection<UsageDocument>("usage");
   const rollupRows = db.collection<RollupDocument>("usage_rollups");
   const hours = db.collection<HourDocument>("usage_hours");
@@ -20,7 +22,9 @@ export function openLedger(db: Db, markers: MarkerStore): Pick<ControlPlane, "le
   const sums = new UsageSums(usage, rollupRows, hours, onceTrue(() => rollups.isReady()));
   return {
     ledgerOf: (context) => translatingMethods(new MongoTenantLedger(context.tenantId, sums, writer)),
+    usageRowsOf: (context) => translatingMethods(new MongoUsageListing(context.tenantId, usage)),
     rollups: translatingMethods(rollups),
+    corrections: translatingMethods(new MongoUsageCorrections(usage, claims)),
   };
 }
 

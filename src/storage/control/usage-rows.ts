@@ -1,5 +1,5 @@
 /** The rows of the usage ledger, and what is asked of them. */
-import type { RequestId } from "../../kernel/ids.js";
+import type { RequestId, TenantId } from "../../kernel/ids.js";
 
 /** What a row is priced as. */
 export type PriceKind = "COMPLETION" | "EMBEDDING" | "GUARDRAIL" | "CACHE_HIT";
@@ -29,6 +29,8 @@ export interface UsageRow {
   readonly costMicroUsd: number;
   readonly outcome: "OK" | "FAILED" | "ABORTED";
   readonly at: Date;
+  /** The row whose price this one corrects: it has no tokens, and its cost is a difference, which may be below zero. */
+  readonly corrects?: string;
 }
 
 export type UsageGrouping = "MODEL" | "USER" | "OPERATION" | "DAY";
@@ -40,6 +42,39 @@ export interface TenantLedger {
   append(row: Omit<UsageRow, "id">): Promise<void>;
   /** Sums over `from <= at < to`, of one user where a pseudonym is given. */
   report(from: Date, to: Date, groupBy: UsageGrouping, userPseudonym?: string): Promise<readonly UsageGroup[]>;
+}
+
+/** A tenant's own rows, corrections among them. Made from a context, as `TenantLedger`. */
+export interface UsageListing {
+  /** The first `rowsMax` rows of `from <= at < to`, oldest first; of one user where a pseudonym is given. */
+  list(from: Date, to: Date, rowsMax: number, userPseudonym?: string): Promise<readonly UsageRow[]>;
+}
+
+/** A call and what corrections have made of it so far. */
+export interface CorrectedCall {
+  readonly row: UsageRow & { readonly tenantId: TenantId };
+  readonly costMicroUsd: number;
+  readonly priceVersion: string;
+  readonly corrections: number;
+}
+
+export interface Correction {
+  readonly call: CorrectedCall;
+  readonly priceVersion: string;
+  readonly differenceMicroUsd: number;
+}
+
+/** Where a page of calls ended. */
+export interface UsagePlace { readonly at: Date; readonly id: string }
+
+/** For pricing calls anew, of every tenant: an operator's work. */
+export interface UsageCorrections {
+  /** Tenants that have rows, in order. */
+  tenants(): Promise<readonly TenantId[]>;
+  /** Calls of `from <= at < to`, oldest first, without the corrections as rows of their own. */
+  page(tenantId: TenantId, span: { readonly from: Date; readonly to: Date }, after: UsagePlace | undefined, callsMax: number): Promise<readonly CorrectedCall[]>;
+  /** Writes corrections, each the next of its call. Gives those written: another run was first for the rest. */
+  correct(corrections: readonly Correction[]): Promise<readonly Correction[]>;
 }
 
 /** Sums by hour, user, model and operation, as a projection of the rows. Its work is shared between servers by a lease. */
