@@ -1,5 +1,6 @@
 /**
- * May this be spent: requests and tokens a minute, by tenant and tier. Before it comes the gateway
+ * May this be spent: requests and tokens a minute, of the tenant and, where its tier gives users a
+ * share, of the user inside it. Before it comes the gateway
  * (requests of a whole HTTP document) and the door of `metering/` (tokens of a model call); after it
  * the counters. Limits come with the context, so a change of tier holds from the next request.
  */
@@ -22,6 +23,7 @@ export interface Quotas {
   view(context: TenantContext): Promise<QuotaView>;
 }
 
+/** Of the tenant's window and the user's, the figures of the one that has less left. */
 export interface RequestAdmission {
   readonly kind: "ADMITTED";
   readonly limit: number;
@@ -32,6 +34,8 @@ export interface RequestAdmission {
 export interface TokenReservation {
   readonly kind: "RESERVATION";
   readonly tokens: number;
+  /** Holds more for a call that goes on; false when the limit does not allow it, or when it was settled. Throws `SERVICE_UNAVAILABLE`. */
+  extend(tokens: number): Promise<boolean>;
   /**
    * Turns the reservation into what was really used: less is given back, more is charged. The first
    * call counts, later ones wait for it. Never rejects: it runs where an answer is ready already.

@@ -48,6 +48,7 @@ function countingQuotas(quotas: Quotas, settlements: number[]): Quotas {
       return {
         kind: "RESERVATION",
         tokens: reserved.tokens,
+        extend: (more) => reserved.extend(more),
         settle: (used) => {
           settlements.push(used);
           return reserved.settle(used);

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { isRefusal } from "../../src/kernel/refusal.js";
 import { CounterStoreFailed, type CounterStore } from "../../src/quotas/counter-store.js";
@@ -66,6 +67,125 @@ describe("requests a minute", () => {
     const context = contextOf({ policy: { requestsPerMinute: 40 } });
     const results = await Promise.all(Array.from({ length: 50 }, () => quotas.admitRequests(context, 1)));
     expect(results.filter((result) => result.kind === "ADMITTED")).toHaveLength(10);
+  });
+});
+
+describe("a user inside the tenant", () => {
+  const policy = { requestsPerMinute: 100, tokensPerMinute: 1_000, userShare: 0.25 };
+  const ada = contextOf({ policy, user: "ada" });
+  const bob = contextOf({ policy, user: "bob" });
+
+  it("has at most the tier's share of requests, and the others have the rest", async () => {
+    const quotas = open();
+    const answers = await Promise.all(Array.from({ length: 60 }, () => quotas.admitRequests(ada, 1)));
+    expect(answers.filter(({ kind }) => kind === "ADMITTED")).toHaveLength(25);
+    expect(answers.at(-1)).toMatchObject({ code: "RATE_LIMITED", limit: "userRequestsPerMinute", retryAfterMs: expect.any(Number) as number });
+    for (const user of ["bob", "cy", "dee"]) expect(await quotas.admitRequests(contextOf({ policy, user }), 25)).toMatchObject({ kind: "ADMITTED" });
+    expect(await quotas.admitRequests(contextOf({ policy, user: "eve" }), 1)).toMatchObject({ limit: "requestsPerMinute" });
+  });
+
+  it("is told the window that has less left", async () => {
+    const quotas = open();
+    expect(await quotas.admitRequests(ada, 5)).toMatchObject({ limit: 25, remaining: 20 });
+    for (const user of ["b", "c", "d"]) await quotas.admitRequests(contextOf({ policy, user }), 20);
+    expect(await quotas.admitRequests(ada, 1)).toMatchObject({ limit: 25, remaining: 19 });
+    await quotas.admitRequests(contextOf({ policy, user: "e" }), 25);
+    expect(await quotas.admitRequests(contextOf({ policy, user: "f" }), 1)).toMatchObject({ limit: 100, remaining: 8 });
+  });
+
+  it("keeps nothing of its own window when the tenant's refuses", async () => {
+    const quotas = open();
+    for (const user of ["b", "c", "d"]) await quotas.admitRequests(contextOf({ policy, user }), 25);
+    await quotas.admitRequests(contextOf({ policy, user: "e" }), 20);
+    for (let i = 0; i < 30; i += 1) expect(await quotas.admitRequests(ada, 6)).toMatchObject({ limit: "requestsPerMinute" });
+    expect(await quotas.admitRequests(ada, 5)).toMatchObject({ kind: "ADMITTED", remaining: 0 });
+  });
+
+  it("does not take from the tenant what its own window refuses", async () => {
+    const quotas = open();
+    for (let i = 0; i < 50; i += 1) await quotas.admitRequests(ada, 20);
+    expect((await quotas.view(bob)).requests.remaining).toBe(80);
+  });
+
+  it("reserves at most its share of tokens, and gets both windows back", async () => {
+    const quotas = open();
+    const reservation = await quotas.reserveTokens(ada, 5_000);
+    if (isRefusal(reservation)) return expect.unreachable();
+    expect(reservation.tokens).toBe(250);
+    expect(await quotas.reserveTokens(ada, 1)).toMatchObject({ limit: "userTokensPerMinute" });
+    await reservation.settle(50);
+    const again = await quotas.reserveTokens(ada, 200);
+    if (isRefusal(again)) return expect.unreachable();
+    await again.settle(260);
+    expect(await quotas.reserveTokens(ada, 1)).toMatchObject({ limit: "userTokensPerMinute" });
+    expect((await quotas.view(bob)).tokens).toMatchObject({ remaining: 690, reserved: 0 });
+  });
+
+  it("is nobody else: neither another tenant's user of the name, nor a name that looks like a pair", async () => {
+    const quotas = open();
+    await quotas.admitRequests(ada, 25);
+    for (const [tenant, user] of [["globex", "ada"], ["acme", "ada:1"], ["acme", '"]'], ["acme", 'ada"]']] as const) expect(await quotas.admitRequests(contextOf({ policy, tenant, user }), 25)).toMatchObject({ kind: "ADMITTED" });
+  });
+
+  it("is not a job of the tenant's, and not bounded where the share is 1 or none", async () => {
+    const quotas = open();
+    expect(await quotas.admitRequests(contextOf({ policy, user: "\u0000job" }), 90)).toMatchObject({ kind: "ADMITTED" });
+    for (const userShare of [1, undefined]) expect(await quotas.admitRequests(contextOf({ policy: { ...policy, userShare }, tenant: `t${userShare ?? 0}` }), 90)).toMatchObject({ kind: "ADMITTED" });
+  });
+
+  it("bears no name in a shared store", async () => {
+    const keys: string[] = [];
+    const limiter = new RateLimiterMemory({ points: unreachablePoints, duration: 60 });
+    const shared = new LimiterCounterStore(limiter, true, async () => {});
+    const take = shared.take.bind(shared);
+    shared.take = (key, ...rest) => {
+      keys.push(key);
+      return take(key, ...rest);
+    };
+    const quotas = open(shared);
+    expect(await quotas.admitRequests(contextOf({ policy, user: "ada@acme.example" }), 1)).toMatchObject({ kind: "ADMITTED" });
+    expect(keys).toHaveLength(2);
+    expect(keys[0]).toMatch(/^user-requests:[\w-]{43}:\d+$/);
+  });
+});
+
+describe("a reservation that grows", () => {
+  it("takes more until the limit refuses, and gives back no more than it took", async () => {
+    const quotas = open();
+    const context = contextOf({ policy: { tokensPerMinute: 1_000 } });
+    const reservation = await quotas.reserveTokens(context, 400);
+    if (isRefusal(reservation)) return expect.unreachable();
+    expect([await reservation.extend(300), await reservation.extend(300), await reservation.extend(1)]).toEqual([true, true, false]);
+    expect((await quotas.view(context)).tokens).toMatchObject({ remaining: 0, reserved: 1_000 });
+    await reservation.settle(650);
+    expect((await quotas.view(context)).tokens).toMatchObject({ remaining: 350, reserved: 0 });
+    expect(await reservation.extend(10)).toBe(false);
+    expect((await quotas.view(context)).tokens).toMatchObject({ remaining: 350, reserved: 0 });
+  });
+
+  it("whatever grows and settles in whatever order: reserved, used and given back add up", async () => {
+    const call = fc.record({ first: fc.integer({ min: 1, max: 300 }), more: fc.array(fc.integer({ min: 1, max: 200 }), { maxLength: 4 }), share: fc.double({ min: 0, max: 1.2, noNaN: true }), user: fc.constantFrom("a", "b", "c") });
+    await fc.assert(
+      fc.asyncProperty(fc.array(call, { maxLength: 8 }), async (calls) => {
+        const quotas = open();
+        const policy = { tokensPerMinute: 1_000, userShare: 0.5 };
+        let used = 0;
+        await Promise.all(
+          calls.map(async ({ first, more, share, user }) => {
+            const reservation = await quotas.reserveTokens(contextOf({ policy, user }), first);
+            if (isRefusal(reservation)) return;
+            for (const tokens of more) await reservation.extend(tokens);
+            const { tokens } = reservation;
+            expect(tokens).toBeLessThanOrEqual(500);
+            const own = Math.floor(tokens * share);
+            used += own;
+            await Promise.all([reservation.settle(own), reservation.settle(0)]);
+          }),
+        );
+        expect((await quotas.view(contextOf({ policy }))).tokens).toMatchObject({ remaining: Math.max(0, 1_000 - used), reserved: 0 });
+      }),
+      { numRuns: 100 },
+    );
   });
 });
 
