@@ -81,14 +81,14 @@ export class AnswerOnce {
     const letGo = question.hold();
     let isAnswered = false;
     try {
-      for await (const event of this.answers.stream(question.context, question.deadline, input, path)) {
+      for await (const event of this.answers.stream(question.context, question.deadline, input, path, false)) {
         if (event.kind !== "ANSWER") {
           yield event;
           continue;
         }
         isAnswered = true;
         letGo();
-        yield await this.#keep(question, event);
+        yield await this.#keep(question, input, event);
       }
     } finally {
       letGo();
@@ -98,13 +98,13 @@ export class AnswerOnce {
     }
   }
 
-  /** By now it is settled and on the ledger. The key's answer: this one, or another's that came first. */
-  async #keep(question: KeyedQuestion, answer: Answered): Promise<Answered> {
+  /** By now it is settled and on the ledger. The key's answer: this one, or another's that came first and has the turn. */
+  async #keep(question: KeyedQuestion, input: AskInput, answer: Answered): Promise<Answered> {
     const documentIds = answer.citations.map(({ documentId }) => documentId);
     const { id, conversationId } = answer;
     let state;
     try {
-      state = await question.answer({ id, answer: writeAnswer(answer), documentIds, ...(conversationId === undefined ? {} : { conversationId }) });
+      state = await question.answer({ id, answer: writeAnswer(answer), documentIds, ...(conversationId === undefined ? {} : { conversationId, turn: { question: input.question.trim(), answer: answer.text } }) });
     } catch (error) {
       // It is paid for, so it is delivered. Whoever sends the key again once its lease is over pays again.
       this.telemetry.count("idempotent_answers_lost_total");

@@ -52,8 +52,8 @@ export class AnswerQuestion {
     return endingOf(this.stream(context, deadline, input, path));
   }
 
-  /** Throws `BAD_USER_INPUT` and `NOT_FOUND` before anything is spent, the errors of the model, or the deadline's reason. */
-  async *stream(context: TenantContext, deadline: Deadline, input: AskInput, path: string): AsyncGenerator<AnswerEvent> {
+  /** Throws `BAD_USER_INPUT` and `NOT_FOUND` before anything is spent, the errors of the model, or the deadline's reason. `remembers` false: the caller writes the conversation's turn. */
+  async *stream(context: TenantContext, deadline: Deadline, input: AskInput, path: string, remembers = true): AsyncGenerator<AnswerEvent> {
     const { guards, pool } = this.parts;
     const stages = new StageClock();
     const plan = planAsk(context, input, pool);
@@ -65,7 +65,7 @@ export class AnswerQuestion {
     let ending: Answered | Refusal;
     try {
       yield { kind: "STARTED", id: asking.id, model: plan.chosen.model, ...(conversationId === undefined ? {} : { conversationId }) };
-      ending = yield* this.#answer(asking);
+      ending = yield* this.#answer(asking, remembers);
     } finally {
       await stages.time("settle", () => this.#settle(asking));
     }
@@ -95,12 +95,12 @@ export class AnswerQuestion {
     return untilAborted(this.parts.router.read(context, deadline, (store) => recallTurns(store.conversationsOf(context.userId), conversationId, historyTokens, count)), deadline.signal);
   }
 
-  async *#answer(asking: Asking): AsyncGenerator<AnswerEvent, Answered | Refusal> {
+  async *#answer(asking: Asking, remembers: boolean): AsyncGenerator<AnswerEvent, Answered | Refusal> {
     const passages = await this.#retrieve(asking);
     if (isRefusal(passages)) return passages;
     const completed = yield* this.#complete(asking, passages);
     if (isRefusal(completed)) return completed;
-    await asking.stages.time("remember", () => this.#remember(asking, completed.text));
+    if (remembers) await asking.stages.time("remember", () => this.#remember(asking, completed.text));
     const { id, plan } = asking;
     this.parts.telemetry.count("answers_total", { finish: completed.finishReason, model: plan.chosen.model });
     return {

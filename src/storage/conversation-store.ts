@@ -1,6 +1,7 @@
 import { notFound } from "../kernel/errors.js";
 import { newId, type ConversationId, type UserId } from "../kernel/ids.js";
 import type { Page, PageRequest } from "../kernel/page.js";
+import { appendTurn } from "./append-turn.js";
 import { newestFirstSort, olderThan } from "./newest-first.js";
 import { checkPageRequest, pageOf } from "./page-cursor.js";
 import type { StoredConversation, StoredMessage } from "./rows.js";
@@ -43,13 +44,7 @@ export class ScopedConversationStore implements ConversationStore {
   async append(id: ConversationId, turn: { question: string; answer: string }): Promise<void> {
     const messageId = newId<string>("message");
     await this.parts.write(2, async (write) => {
-      const now = new Date(this.parts.clock.now());
-      // Counting the turn and taking its ordinal is one statement, so that two turns never share a place.
-      const conversation = await write.write("conversations").update(this.#one(id), { set: { updated_at: now }, increment: { turns: 1 } });
-      if (conversation === undefined) throw notFound("Conversation");
-      await write.write("messages").insert([
-        { id: messageId, user_id: this.userId, conversation_id: id, ordinal: conversation.turns - 1, question: turn.question, answer: turn.answer, created_at: now },
-      ]);
+      if (!(await appendTurn(write, this.parts, this.userId, id, messageId, turn))) throw notFound("Conversation");
     });
   }
 

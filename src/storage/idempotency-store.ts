@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { BulkheadError } from "../kernel/errors.js";
 import type { UserId } from "../kernel/ids.js";
+import { appendTurn } from "./append-turn.js";
 import { answerStands, forgetKey, sweepKeys } from "./idempotency-rows.js";
 import type { StoredIdempotencyRecord } from "./rows.js";
 import type { StoreParts } from "./store-parts.js";
@@ -55,7 +56,7 @@ export class ScopedIdempotencyStore implements IdempotencyStore {
   async answer(key: string, argumentsSha256: string, answer: KeyedAnswer): Promise<KeyState | { readonly kind: "STORED" }> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.parts.write(3, (turn) => this.#answer(turn, key, argumentsSha256, answer));
+        return await this.parts.write(5, (turn) => this.#answer(turn, key, argumentsSha256, answer));
       } catch (error) {
         if (attempt === claimAttemptsMax || !isTaken(error)) throw error;
       }
@@ -83,6 +84,8 @@ export class ScopedIdempotencyStore implements IdempotencyStore {
     };
     // What it rests on may be gone by now. Then the text has no business here, but the key is used up all the same.
     if (await answerStands(turn, this.parts.scope, row)) await turn.write("idempotency_answers").insert([row]);
+    // Also for an answer that is not kept: it was given, and its conversation may well be there.
+    if (given.conversationId !== undefined && given.turn !== undefined) await appendTurn(turn, this.parts, this.userId, given.conversationId, given.id, given.turn);
     const answered = { answer_id: given.id, lease_until: this.#in(0) };
     if (record === undefined || this.#isOver(record)) await this.#insert(turn, key, argumentsSha256, record, { owner: "", ...answered });
     else await turn.write("idempotency_records").update({ _id: record._id, user_id: this.userId }, { set: { ...answered, expires_at: this.#in(keptMs) } });

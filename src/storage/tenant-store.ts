@@ -161,6 +161,8 @@ export interface KeyedAnswer {
   /** Opaque to the store. */
   readonly answer: string;
   readonly conversationId?: ConversationId;
+  /** Added to the conversation in the same transaction, so that it has one turn for a key, whoever crashed or was slow. */
+  readonly turn?: { readonly question: string; readonly answer: string };
   /** Documents that it quotes: it dies with the first of them. */
   readonly documentIds: readonly DocumentId[];
 }

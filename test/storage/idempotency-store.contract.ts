@@ -77,6 +77,19 @@ export function idempotencyContract(store: () => TenantStore): void {
       expect(await keys().look(key, one)).toEqual({ kind: "ANSWERED", answer: "Late" });
     });
 
+    it("adds one turn to the conversation, with the answer that is kept", async () => {
+      const key = randomUUID();
+      const talk = store().conversationsOf(user);
+      const { id: conversationId } = await talk.start("Talk");
+      const said = (text: string) => keys().answer(key, one, answerOf(text, { conversationId, turn: { question: "Question", answer: text } }));
+      const states = [await said("First"), await said("Second")];
+      expect(states.map(({ kind }) => kind)).toEqual(["STORED", "ANSWERED"]);
+      expect((await talk.latest(conversationId, 5)).map(({ question, answer }) => [question, answer])).toEqual([["Question", "First"]]);
+      await talk.clear(conversationId);
+      expect(await keys().answer(randomUUID(), one, answerOf("Late", { conversationId, turn: { question: "Question", answer: "Late" } }))).toEqual({ kind: "STORED" });
+      expect(await talk.latest(conversationId, 5)).toEqual([]);
+    });
+
     it("is used up, without its answer, when a document that was quoted or the conversation is gone", async () => {
       const [kept, quoted, never] = [randomUUID(), randomUUID(), randomUUID()];
       const documents = await Promise.all([0, 1].map(() => store().documents.add(newDocument(), caps)));
