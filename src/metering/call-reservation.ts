@@ -15,7 +15,7 @@ export class CallReservation {
   settle(used: readonly UsedByCall[]): Promise<void> {
     const rows = used.map(({ row }) => row);
     // The ledger first: its sum then never misses what was settled, and figures can be made of it at any time.
-    void Promise.all(rows).then(() => this.budget.settle(used.map(({ charge }) => charge)));
+    void Promise.allSettled(rows).then(() => this.budget.settle(used.map(({ charge }) => charge)));
     return this.tokens.settle(used.reduce((sum, { tokens }) => sum + tokens, 0));
   }
 }

@@ -1,12 +1,16 @@
 import type { RateLimiterAbstract } from "rate-limiter-flexible";
 import { CounterStoreFailed, type CounterStore, type Take } from "./counter-store.js";
 import { TakeLanes } from "./take-lanes.js";
+import { withinTimeout } from "./within-timeout.js";
 
 /** Waiting longer for a counter than this costs more than the answer is worth: the caller fails closed instead. */
 export const counterTimeoutMs = 1_000;
 
-/** After a failure the store is not asked again for this long, or every request would wait out the timeout. */
-export const counterRestMs = 1_000;
+/**
+ * After a failure the store is not asked again for this long, or every request would wait out the
+ * timeout. Short enough that timeout and rest together end within 2 s of a store's coming back.
+ */
+export const counterRestMs = 500;
 
 /**
  * No limiter of the library ever refuses: its own limit is out of reach, and the comparison is made
@@ -70,20 +74,12 @@ export class LimiterCounterStore implements CounterStore {
     if (!this.shared) return question();
     if (performance.now() < this.#restsUntil) throw new CounterStoreFailed("The store of limits failed a moment ago");
     try {
-      return await withinTimeout(question());
+      return await withinTimeout(question(), counterTimeoutMs);
     } catch (error) {
       this.#restsUntil = performance.now() + counterRestMs;
       throw new CounterStoreFailed("The store of limits does not answer", { cause: error });
     }
   }
-}
-
-function withinTimeout<Value>(answer: Promise<Value>): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new CounterStoreFailed(`No answer within ${counterTimeoutMs} ms`)), counterTimeoutMs);
-    timer.unref();
-    answer.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }
 
 /** Redis counts whole seconds and rounds down: rounding up here keeps a counter alive for its whole window. */

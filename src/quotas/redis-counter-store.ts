@@ -15,8 +15,12 @@ export async function openRedisCounterStore(url: string, telemetry: Telemetry): 
     // A command that waits for a reconnection would hold its request past every deadline.
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
-    connectTimeout: 5_000,
+    connectTimeout: 1_500,
     commandTimeout: counterTimeoutMs,
+    // A connection whose other end is gone without a word would time out command by command for ever: it is replaced.
+    socketTimeout: counterTimeoutMs + 500,
+    // The default waits up to 2 s between tries, which alone is the time a recovery may take.
+    retryStrategy: (times) => Math.min(times * 50, 300),
   });
   // Without a listener ioredis prints each failed reconnection to the console.
   redis.on("error", (error: Error) => telemetry.log("warn", "Redis connection failed", { error: error.message }));

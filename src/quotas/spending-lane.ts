@@ -6,6 +6,7 @@ import type { SpendingRow, SpendingStore } from "../storage/control/spending-row
 import type { TierPolicy } from "../tenancy/tier-policy.js";
 import { laterOf, periodsAt, type Periods } from "./budget-limits.js";
 import { decide, refusalOf, type Ask, type Decision, type HeldPart, type Release } from "./spending-decision.js";
+import { withinTimeout } from "./within-timeout.js";
 import { isStale, renewed, type Sums } from "./spending-figures.js";
 
 export interface LaneParts {
@@ -27,6 +28,12 @@ const freshMs = 100;
 const restMs = 500;
 /** Each try after the first means that another server changed the row in between. */
 const attemptsMax = 12;
+
+/** A call waits for its reservation: a store that says nothing is noticed within a second. */
+const storeMsMax = 1_000;
+/** Summing a month of a large tenant takes longer than finding a row, and is done once a period. */
+const sumsMsMax = 3_000;
+const nothing = { dayMicroUsd: 0, monthMicroUsd: 0, heldMicroUsd: 0, calls: 0 } as const;
 
 /** Numbers of changes, never used twice in this process. */
 let lastSeq = 0;
@@ -148,7 +155,7 @@ export class SpendingLane {
     const only = { day: row.day, month: row.month, budgetVersion: row.budgetVersion, seq: row.holds[holder]?.seq, ...decision.bounds };
     let changed: SpendingRow | undefined;
     try {
-      changed = await store.change(tenantId, { holder, only, seq, add: decision.add, until: new Date(clock.now() + leaseMs), ...(decision.isDoubtful ? { doubtful: true } : {}) });
+      changed = await within(store.change(tenantId, { holder, only, seq, add: decision.add, until: new Date(clock.now() + leaseMs), ...(decision.isDoubtful ? { doubtful: true } : {}) }));
     } catch (error) {
       this.#unclear = { seq, decision };
       this.#releases.splice(0, decision.releases.length);
@@ -186,14 +193,14 @@ export class SpendingLane {
       const row = this.#row ?? (await this.#read());
       const periods = laterOf(periodsAt(clock.now()), row);
       if (row !== undefined && !isStale(row, periods, holder, clock.now())) return row;
-      const next = renewed(tenantId, row, periods, await sums(periods), holder, clock.now());
-      this.#keep((await store.replace(next)) ? next : undefined);
+      const next = renewed(tenantId, row, periods, await within(sums(periods), sumsMsMax), holder, clock.now());
+      this.#keep((await within(store.replace(next))) ? next : undefined);
     }
     throw serviceUnavailable("Too many servers change the tenant's spending at once", restMs);
   }
 
   async #read(): Promise<SpendingRow | undefined> {
-    const row = await this.parts.store.find(this.parts.tenantId);
+    const row = await within(this.parts.store.find(this.parts.tenantId));
     this.#keep(row);
     if (this.#held > 0 && row?.holds[this.parts.holder] === undefined) {
       // Another server took this one for dead, or the row is gone: nothing is held any more.
@@ -230,7 +237,7 @@ export class SpendingLane {
         return;
       }
       const only = { day: row.day, month: row.month, budgetVersion: row.budgetVersion, seq: row.holds[holder]?.seq };
-      const barrier = await store.change(tenantId, { holder, only, seq: (lastSeq += 1), add: { dayMicroUsd: 0, monthMicroUsd: 0, heldMicroUsd: 0, calls: 0 }, until: new Date(clock.now() + leaseMs) });
+      const barrier = await within(store.change(tenantId, { holder, only, seq: (lastSeq += 1), add: nothing, until: new Date(clock.now() + leaseMs) }));
       this.#keep(barrier);
       if (barrier === undefined) continue;
       this.#releases.unshift(...decision.releases);
@@ -238,6 +245,10 @@ export class SpendingLane {
     }
     if (this.#unclear !== undefined) throw unavailable();
   }
+}
+
+function within<Value>(answer: Promise<Value>, msMax = storeMsMax): Promise<Value> {
+  return withinTimeout(answer, msMax);
 }
 
 function unavailable(cause?: unknown): BulkheadError {

@@ -89,7 +89,8 @@ export function openServer(store: SpendingStore, shared: { ledger?: MemoryLedger
 }
 
 export function withBudget(policy: Partial<TierPolicy>, tenant = "acme"): ReturnType<typeof contextOf> {
-  return contextOf({ policy, tenant });
+  // None of the limits that the tier itself has.
+  return contextOf({ policy: { budgetDayMicroUsd: undefined, budgetMonthMicroUsd: undefined, concurrentCalls: undefined, ...policy }, tenant });
 }
 
 export function held(answer: BudgetReservation | Refusal): BudgetReservation {
