@@ -79,10 +79,14 @@ function gatePlugin(gate: OperationGate, telemetry: Telemetry): ApolloServerPlug
   return { requestDidStart: (_request: GraphQLRequestContext<RequestContext>) => Promise.resolve(listener) };
 }
 
+/** Under the names of the IETF's draft (httpapi-ratelimit-headers, from revision 8), and under those of its revisions up to 6, which most clients still read. */
 function setRateLimitHeaders(headers: Map<string, string>, { limit, remaining, resetsAt }: RequestsAdmitted): void {
+  const seconds = Math.max(0, Math.ceil((resetsAt.getTime() - Date.now()) / 1_000));
+  headers.set("ratelimit-policy", `"requests";q=${limit};w=60`);
+  headers.set("ratelimit", `"requests";r=${remaining};t=${seconds}`);
   headers.set("ratelimit-limit", String(limit));
   headers.set("ratelimit-remaining", String(remaining));
-  headers.set("ratelimit-reset", String(Math.max(0, Math.ceil((resetsAt.getTime() - Date.now()) / 1_000))));
+  headers.set("ratelimit-reset", String(seconds));
 }
 
 /** What callers see as INTERNAL is told in full here. Messages of unexpected errors are ours or a library's, not a user's text. */

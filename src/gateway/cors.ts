@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
-const exposedHeaders = "RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id";
+const exposedHeaders = "RateLimit, RateLimit-Policy, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id";
 const allowedHeaders = "authorization, content-type, accept, apollo-require-preflight, x-apollo-operation-name";
 
 /** Which pages of other origins may read our answers. A list, never `*` and never an echo of whoever asks. */

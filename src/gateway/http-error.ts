@@ -8,7 +8,7 @@ export function toHttpError(error: unknown): GraphQLError {
   const meant = meantError(error) ?? (error instanceof GraphQLError ? requestFault(error) : internal("Unexpected error", error));
   return new GraphQLError(meant.message, {
     originalError: meant,
-    extensions: { code: meant.code, http: { status: meant.httpStatus, headers: new HeaderMap(errorHeaders(meant.code, meant.details.retryAfterMs)) } },
+    extensions: { code: meant.code, http: { status: meant.httpStatus, headers: new HeaderMap(errorHeaders(meant)) } },
   });
 }
 
@@ -19,7 +19,7 @@ export function toHttpAnswer(error: unknown, requestId: string): { status: numbe
   const extensions = meant.code === "INTERNAL" ? { ...masked.extensions, requestId } : masked.extensions;
   return {
     status: meant.httpStatus,
-    headers: { "content-type": "application/json; charset=utf-8", "cache-control": "no-store", ...Object.fromEntries(errorHeaders(meant.code, meant.details.retryAfterMs)) },
+    headers: { "content-type": "application/json; charset=utf-8", "cache-control": "no-store", ...Object.fromEntries(errorHeaders(meant)) },
     body: `${JSON.stringify({ errors: [{ ...masked, extensions }] })}\n`,
   };
 }
@@ -29,10 +29,15 @@ function requestFault(error: GraphQLError): BulkheadError {
   return new BulkheadError("BAD_USER_INPUT", maskRequestError(error).message, { field: "variables" });
 }
 
-function errorHeaders(code: string, retryAfterMs: number | undefined): [string, string][] {
+/** Limits of the requests a minute, of the tenant and of the user inside it. */
+const requestLimits: ReadonlySet<string | undefined> = new Set(["requestsPerMinute", "userRequestsPerMinute"]);
+
+function errorHeaders({ code, details: { retryAfterMs, limit } }: BulkheadError): [string, string][] {
   const headers: [string, string][] = [];
   if (code === "UNAUTHENTICATED") headers.push(["www-authenticate", "Bearer"]);
   // Whole seconds, rounded up: a client that waits for them must not come too early.
-  if (retryAfterMs !== undefined) headers.push(["retry-after", String(Math.ceil(retryAfterMs / 1_000))]);
+  const seconds = retryAfterMs === undefined ? undefined : String(Math.ceil(retryAfterMs / 1_000));
+  if (seconds !== undefined) headers.push(["retry-after", seconds]);
+  if (seconds !== undefined && code === "RATE_LIMITED" && requestLimits.has(limit)) headers.push(["ratelimit", `"requests";r=0;t=${seconds}`]);
   return headers;
 }

@@ -148,7 +148,8 @@ describe("requests are priced by root field", () => {
     const ok = await small.query('mutation { a: ask(input: { question: "q" }) { __typename } b: ask(input: { question: "q" }) { __typename } }', { token: bearer });
     expect([ok.status, ok.headers.get("ratelimit-limit"), ok.headers.get("ratelimit-remaining")]).toEqual([200, "3", "1"]);
     const refusedAnswer = await small.query('mutation { a: ask(input: { question: "q" }) { __typename } b: ask(input: { question: "q" }) { __typename } }', { token: bearer });
-    expect([refusedAnswer.status, refusedAnswer.headers.get("retry-after")]).toEqual([429, "3"]);
+    expect([ok.headers.get("ratelimit-policy"), ok.headers.get("ratelimit")]).toEqual(['"requests";q=3;w=60', '"requests";r=1;t=30']);
+    expect([refusedAnswer.status, refusedAnswer.headers.get("retry-after"), refusedAnswer.headers.get("ratelimit")]).toEqual([429, "3", '"requests";r=0;t=3']);
     expect(refusedAnswer.errors[0]?.extensions).toEqual({ code: "RATE_LIMITED", retryAfterMs: 2_500, limit: "requestsPerMinute" });
     expect(small.services.asked).toHaveLength(2);
     await small.gateway.drain();
