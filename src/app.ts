@@ -49,6 +49,8 @@ import { CachedTenantDirectory, directoryAgeMsMax } from "./tenancy/tenant-direc
 import { parseTierPolicies } from "./tenancy/tier-policy.js";
 import { resumeTenant, resumeWork } from "./resume-work.js";
 import { PriceBook } from "./usage/price-book.js";
+import { RerateUsage } from "./usage/rerate-usage.js";
+import { ExportUsage } from "./usage/usage-export.js";
 import { UsageProjector } from "./usage/usage-projector.js";
 import { UsageRecorder } from "./usage/usage-recorder.js";
 import { UsageReporter } from "./usage/usage-report.js";
@@ -161,7 +163,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
 
   const key = config.jwt.jwksUri === undefined ? await loadOrCreateDevelopmentKey(config.dataDir) : undefined;
   const gateway = await createGateway({
-    services: { stores: router, ingestion: ingest, ingestionProgress: ingestion, answers, search, quotas, budgets, usage: new UsageReporter(ledgerOf, pseudonyms), tenants: administration, moves, erasure, keys },
+    services: { stores: router, ingestion: ingest, ingestionProgress: ingestion, answers, search, quotas, budgets, usage: new UsageReporter(ledgerOf, pseudonyms), usageExports: new ExportUsage(control.usageRowsOf.bind(control), pseudonyms), rerating: new RerateUsage(control.corrections, prices), tenants: administration, moves, erasure, keys },
     admission: quotas,
     directory,
     policies,

@@ -20,6 +20,7 @@ import { assertRuleCoverage, type RuleCoverage } from "./rule-coverage.js";
 import { SearchResolver } from "./search/search.resolver.js";
 import { TenantResolver } from "./tenant/tenant.resolver.js";
 import { compareTenantTags } from "./tenant-tag.js";
+import { RerateResolver } from "./usage/rerate.resolver.js";
 import { UsageResolver } from "./usage/usage.resolver.js";
 import { ViewerResolver } from "./viewer/viewer.resolver.js";
 
@@ -60,7 +61,7 @@ function buildBareSchema(): GraphQLSchema {
   return buildSchemaSync({
     resolvers: [
       ViewerResolver, QuotaResolver, DocumentResolver, SearchResolver, ConversationResolver, MessageResolver,
-      AnswerResolver, UsageResolver, TenantResolver, ErasureResolver, PlacementMoveResolver,
+      AnswerResolver, UsageResolver, RerateResolver, TenantResolver, ErasureResolver, PlacementMoveResolver,
     ],
     // Inputs are parsed by our own functions: class-validator puts the whole input into the error it sends back.
     validate: false,

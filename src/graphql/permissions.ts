@@ -54,9 +54,9 @@ export const fieldRules: FieldRules = {
     ...each(operator, "tenants", "tenant", "placementMove", "erasure"),
   },
   Mutation: {
-    ...each(member, "ask", "startConversation", "clearConversation"),
+    ...each(member, "ask", "startConversation", "clearConversation", "exportUsage"),
     ...each(admin, "ingestDocument", "retryIngestion", "deleteDocument", "setBudget"),
-    ...each(operator, "createTenant", "changeTier", "suspendTenant", "reactivateTenant", "eraseTenant", "rotateTenantKey", "cancelPlacementMove", "revertPlacementMove"),
+    ...each(operator, "createTenant", "changeTier", "suspendTenant", "reactivateTenant", "eraseTenant", "rotateTenantKey", "cancelPlacementMove", "revertPlacementMove", "rerateUsage"),
   },
   Subscription: { ...each(member, "ingestion"), ...each(operator, "placementMove") },
 
@@ -97,6 +97,7 @@ export const fieldRules: FieldRules = {
   UsageReport: allow(underRuled, "from", "to", "groupBy", "groups", "total"),
   UsageGroup: allow(underRuled, "key", "total"),
   UsageTotal: allow(underRuled, "calls", "promptTokens", "completionTokens", "costMicroUsd", "cost"),
+  UsageExport: allow(underRuled, "csv", "rows", "truncated"),
 
   // An operator's lists are short and rare: the rule on each field costs nothing that counts, and holds even if a root's entry were wrong.
   Tenant: each(operator, "id", "name", "tier", "state", "placement", "placementOverride", "placementEpoch", "isolation", "latestMove", "erasure", "createdAt"),
@@ -112,6 +113,7 @@ export const fieldRules: FieldRules = {
   KeptPart: each(operator, "what", "why"),
   UnreachablePart: each(operator, "store", "reason"),
   RotateTenantKeyPayload: each(operator, "tenant", "finished", "keyVersion", "rowsResealed"),
+  RerateUsagePayload: each(operator, "calls", "corrected", "differenceMicroUsd", "difference", "next"),
   PlacementMoveEvent: each(operator, "placementMove"),
 
   PageInfo: allow("says where a page lies, nothing about what is on it", "hasNextPage", "hasPreviousPage", "startCursor", "endCursor"),

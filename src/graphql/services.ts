@@ -9,6 +9,9 @@ import type { Page, PageRequest } from "../kernel/page.js";
 import type { Refusal } from "../kernel/refusal.js";
 import type { FinishReason } from "../inference/inference-backend.js";
 import type { BudgetView } from "../quotas/budgets.js";
+import type { RerateInput, RerateResult } from "../usage/rerate-usage.js";
+import type { UsageExport } from "../usage/usage-export.js";
+import type { UsageRange } from "../usage/usage-range.js";
 import type { UsageReport, UsageReportInput } from "../usage/usage-report.js";
 import type { PlacementMoveRow } from "../storage/control/control-plane.js";
 import type { ErasureRow } from "../storage/control/erasure-rows.js";
@@ -28,6 +31,8 @@ export interface Services {
   readonly quotas: QuotaView;
   readonly budgets: TenantBudgets;
   readonly usage: UsageReports;
+  readonly usageExports: UsageExports;
+  readonly rerating: UsageRerating;
   readonly tenants: TenantAdministration;
   readonly moves: PlacementMoves;
   readonly erasure: TenantErasure;
@@ -123,6 +128,17 @@ export interface TenantBudgets {
 export interface UsageReports {
   /** An admin sees the tenant's calls, anyone else their own alone. Throws `BAD_USER_INPUT` for a range that is none. */
   run(context: TenantContext, deadline: Deadline, input: UsageReportInput): Promise<UsageReport>;
+}
+
+export interface UsageExports {
+  /** Whose rows: as `UsageReports`. Throws `BAD_USER_INPUT` for a range that is none. */
+  run(context: TenantContext, deadline: Deadline, input: UsageRange): Promise<UsageExport>;
+}
+
+/** An operator's operation. */
+export interface UsageRerating {
+  /** Goes on as long as the deadline lets it. Throws `BAD_USER_INPUT`. */
+  run(input: RerateInput, deadline: Deadline): Promise<RerateResult>;
 }
 
 /** Operator's operations. Ids come from outside and are `unknown` until they have been parsed. */

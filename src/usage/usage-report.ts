@@ -1,15 +1,11 @@
 import { systemClock, type Clock } from "../kernel/clock.js";
-import { badUserInput } from "../kernel/errors.js";
 import type { Deadline } from "../kernel/deadline.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { TenantLedger, UsageGroup, UsageGrouping } from "../storage/control/control-plane.js";
+import { usageRange, type UsageRange } from "./usage-range.js";
 import type { UserPseudonyms } from "./user-pseudonyms.js";
 
-export interface UsageReportInput {
-  /** Inclusive; default: the first day of the current month in UTC. */
-  readonly from?: Date;
-  /** Exclusive; default: now. */
-  readonly to?: Date;
+export interface UsageReportInput extends UsageRange {
   /** Default: `MODEL`. */
   readonly groupBy?: UsageGrouping;
 }
@@ -24,10 +20,6 @@ export interface UsageReport {
   readonly totals: UsageTotals;
 }
 
-/** A year and a day: bounds what one report reads, and still allows the same month of last year. */
-const rangeDaysMax = 366;
-const dayMs = 86_400_000;
-
 /** Sums the ledger over a time: all of the tenant for an admin, one's own for a member. */
 export class UsageReporter {
   constructor(
@@ -38,7 +30,7 @@ export class UsageReporter {
 
   /** Throws `BAD_USER_INPUT` for a range that is none, and the deadline's reason when the ledger takes longer. */
   async run(context: TenantContext, deadline: Deadline, input: UsageReportInput): Promise<UsageReport> {
-    const { from, to } = this.#range(input);
+    const { from, to } = usageRange(input, this.clock);
     const groupBy = input.groupBy ?? "MODEL";
     deadline.throwIfOver();
     const groups = await this.#groups(context, { from, to, groupBy });
@@ -50,21 +42,6 @@ export class UsageReporter {
     const ledger = this.ledgerOf(context);
     return context.roles.includes("admin") ? ledger.report(from, to, groupBy) : ledger.report(from, to, groupBy, await this.pseudonyms.inLedger(context));
   }
-
-  #range(input: UsageReportInput): { from: Date; to: Date } {
-    const now = new Date(this.clock.now());
-    const to = checked("to", input.to ?? now);
-    const from = checked("from", input.from ?? new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), 1)));
-    const lengthMs = to.getTime() - from.getTime();
-    if (lengthMs <= 0) throw badUserInput("from", from.toISOString(), `a time before ${to.toISOString()}`);
-    if (lengthMs > rangeDaysMax * dayMs) throw badUserInput("from", `${Math.ceil(lengthMs / dayMs)} days before to`, `at most ${rangeDaysMax} days`);
-    return { from, to };
-  }
-}
-
-function checked(field: string, value: Date): Date {
-  if (Number.isNaN(value.getTime())) throw badUserInput(field, "an invalid date", "a date and time");
-  return value;
 }
 
 function totalsOf(groups: readonly UsageGroup[]): UsageTotals {

@@ -82,6 +82,7 @@ function literal(type: GraphQLInputType): string {
   if (isNonNullType(type)) return literal(type.ofType);
   if (isListType(type)) return "[]";
   if (isEnumType(type)) return type.getValues()[0]?.name ?? "";
+  if (isScalarType(type) && type.name === "DateTime") return '"2026-01-01T00:00:00Z"';
   if (isScalarType(type)) return type.name === "Int" || type.name === "SafeInt" ? "1" : '"sample"';
   if (!isInputObjectType(type)) return "null";
   const fields = Object.values(type.getFields()).filter((field) => isNonNullType(field.type)).map((field) => `${field.name}: ${literal(field.type)}`);

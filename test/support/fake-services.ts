@@ -107,6 +107,8 @@ export class FakeServices implements Services {
       return Promise.resolve({ from, to, groupBy, groups: [{ key: "fake", ...totals }], totals });
     },
   };
+  readonly usageExports: Services["usageExports"] = { run: () => Promise.resolve({ csv: "id\r\nuse_1\r\n", rows: 1, truncated: false }) };
+  readonly rerating: Services["rerating"] = { run: () => Promise.resolve({ calls: 2, corrected: 1, differenceMicroUsd: -1_500_000 }) };
   readonly tenants: TenantAdministration = {
     create: ({ id, name, tier }) => Promise.resolve({ ...this.addTenant(String(id), tier), name }),
     find: (id) => Promise.resolve([...this.records.values()].find((record) => record.id === id)),
