@@ -17,6 +17,7 @@ const tenant = "alder";
 const model = "gpt-4o-mini";
 const askText = "mutation ($input: AskInput!) { ask(input: $input) { ... on Answer { id text replayed usage { promptTokens completionTokens costMicroUsd } citations { chunkId } } ... on Refusal { code } } }";
 const inputOf = (key: string) => ({ input: { question: "What does a pallet of cement cost?", idempotencyKey: key, model } });
+const ask = async (server: ServerProcess, user: string): Promise<Json> => (await server.must({ tenant, user }, askText, inputOf(`key of ${user}`)))["ask"] as Json;
 
 describe("a key whose server was killed", () => {
   const folders = [temporaryFolder("engine"), temporaryFolder("victim"), temporaryFolder("other")] as const;
@@ -27,7 +28,6 @@ describe("a key whose server was killed", () => {
   let other: ServerProcess;
 
   const start = (folder: string): Promise<ServerProcess> => ServerProcess.start(issuer, folder, { MONGODB_URI: engine.uri, MODEL_BASE_URL: stub.baseUrl, MODEL_NAME: model });
-  const ask = async (server: ServerProcess, user: string): Promise<Json> => (await server.must({ tenant, user }, askText, inputOf(`key of ${user}`)))["ask"] as Json;
 
   /** What the ledger has of the user's calls of the model. */
   async function completionsOf(user: string): Promise<{ calls: number; completionTokens: number }> {
