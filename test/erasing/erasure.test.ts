@@ -31,6 +31,7 @@ async function lived(id: string): Promise<void> {
     const conversations = store.conversationsOf(context.userId);
     const { id: conversation } = await conversations.start("About leave");
     await conversations.append(conversation, { question: "How long?", answer: "Thirty days." });
+    await store.idempotencyOf(context.userId).answer("a key", "0".repeat(64), { id: "msg_kept", answer: "Thirty days.", conversationId: conversation, documentIds: [] });
   });
   deadline.dispose();
   await here.quotas.admitRequests(context, 3);
@@ -57,7 +58,7 @@ describe("erasing a tenant", () => {
     expect(receipt).toMatchObject({ status: "COMPLETE", phase: "ENDED", unreachable: [], rounds: 0 });
     expect(receipt.verifiedAt).toBeInstanceOf(Date);
     const removed = Object.fromEntries(receipt.removed.map(({ store, what, count }) => [`${store}: ${what}`, count]));
-    expect(removed).toMatchObject({ "pool: rows of documents": 2, "pool: rows of chunks": 2, "pool: rows of raw_documents": 2, "pool: rows of conversations": 1, "pool: rows of messages": 1, "control plane: secrets": 1, "counters: counters of requests and tokens": 1, "control plane: the tenant's name": 1 });
+    expect(removed).toMatchObject({ "pool: rows of documents": 2, "pool: rows of chunks": 2, "pool: rows of raw_documents": 2, "pool: rows of conversations": 1, "pool: rows of messages": 1, "pool: rows of idempotency_records": 1, "pool: rows of idempotency_answers": 1, "control plane: secrets": 1, "counters: counters of requests and tokens": 1, "control plane: the tenant's name": 1 });
     expect(receipt.kept.map(({ what }) => what)).toEqual(expect.arrayContaining(["1 rows of the usage ledger", "the id ash in the directory, without its name"]));
     expect(withoutSecretNames(await here.remains("ash"))).toEqual(withLedger);
     expect(await here.world.control.vault.names(parseTenantId("ash"))).toEqual([]);
