@@ -1,12 +1,12 @@
 /** `npm run tenant`: a tenant's life cycle from a shell, against a running server, as a development operator. */
 import { parseArgs } from "node:util";
 import { parseConfig } from "../src/config.js";
-import { loadOrCreateDevelopmentKey, signDevelopmentToken } from "../src/gateway/development-key.js";
 import { badUserInput, BulkheadError } from "../src/kernel/errors.js";
 import { tiers, type Tier } from "../src/tenancy/tier-policy.js";
 import { followErasure } from "./tenant/follow-erasure.js";
 import { followMove, MoveProgress, patiently } from "./tenant/follow-move.js";
 import { OperatorApi, type MoveView, type TenantView } from "./tenant/operator-api.js";
+import { developmentToken, lineOf, urlOf } from "./tenant/operator-session.js";
 
 const usage = `Usage: npm run tenant -- create NAME [--tier FREE|PRO|ENTERPRISE] [--cluster CLUSTER] [--name "NAME FOR PEOPLE"]
        npm run tenant -- upgrade|downgrade NAME [--tier FREE|PRO|ENTERPRISE] [--cluster CLUSTER]
@@ -15,9 +15,6 @@ const usage = `Usage: npm run tenant -- create NAME [--tier FREE|PRO|ENTERPRISE]
        npm run tenant -- rotate-key NAME
        npm run tenant -- erase NAME --yes              for good; prints the receipt
        each with [--url http://127.0.0.1:4000] [--token TOKEN]`;
-
-/** Outlives the longest move a person watches. */
-const tokenSeconds = 24 * 60 * 60;
 
 interface Order {
   readonly verb: string;
@@ -119,28 +116,6 @@ function tierOf(text: string | undefined): Tier | undefined {
   const tier = tiers.find((known) => known === text.toUpperCase());
   if (tier === undefined) throw badUserInput("--tier", JSON.stringify(text), tiers.join(", "));
   return tier;
-}
-
-function urlOf(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol)) throw badUserInput("--url", JSON.stringify(text), "an http or https URL");
-  return url.origin;
-}
-
-async function developmentToken(config: ReturnType<typeof parseConfig>): Promise<string> {
-  if (config.production || config.jwt.jwksUri !== undefined) throw badUserInput("--token", "nothing", "an operator's token of your issuer, since JWKS_URI is set");
-  const { issuer, operatorAudience } = config.jwt;
-  const subject = { kind: "OPERATOR" } as const;
-  return signDevelopmentToken(await loadOrCreateDevelopmentKey(config.dataDir), { issuer, audience: operatorAudience, ttlSeconds: tokenSeconds, userId: "operator", subject });
-}
-
-function lineOf(error: unknown): string {
-  if (error instanceof BulkheadError) {
-    // A key that the server does not know is nearly always the key of another folder.
-    const hint = error.code === "UNAUTHENTICATED" ? ": is DATA_DIR the folder that the server uses?" : "";
-    return `${error.code}: ${error.message}${hint}`;
-  }
-  return error instanceof TypeError && "code" in error ? error.message : String(error);
 }
 
 try {

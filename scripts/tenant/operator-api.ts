@@ -41,6 +41,21 @@ export interface RotationView {
   readonly rowsResealed: number | null;
 }
 
+export interface RerateOrder {
+  readonly from: string;
+  readonly to: string;
+  readonly tenantId?: string;
+  readonly dryRun: boolean;
+  readonly after?: string;
+}
+
+export interface RerateView {
+  readonly calls: number;
+  readonly corrected: number;
+  readonly differenceMicroUsd: number;
+  readonly next: string | null;
+}
+
 interface Answer {
   readonly data?: Readonly<Record<string, unknown>> | null;
   readonly errors?: readonly { readonly message: string; readonly extensions?: { readonly code?: string } }[];
@@ -107,6 +122,11 @@ export class OperatorApi {
   async rotateKey(tenantId: string): Promise<RotationView> {
     const mutation = "mutation ($input: TenantInput!) { rotateTenantKey(input: $input) { finished keyVersion rowsResealed } }";
     return (await this.#call<{ rotateTenantKey: RotationView }>(mutation, { input: { tenantId } })).rotateTenantKey;
+  }
+
+  async rerate(input: RerateOrder): Promise<RerateView> {
+    const mutation = "mutation ($input: RerateUsageInput!) { rerateUsage(input: $input) { calls corrected differenceMicroUsd next } }";
+    return (await this.#call<{ rerateUsage: RerateView }>(mutation, { input })).rerateUsage;
   }
 
   async #call<Data>(query: string, variables: Readonly<Record<string, unknown>>): Promise<Data> {
