@@ -11,6 +11,11 @@ export class CallReservation {
     private readonly budget: BudgetReservation,
   ) {}
 
+  /** Holds more of both for a call that goes on. What one store gave before the other refused stays held until the end. */
+  async extend(tokens: number, microUsd: number): Promise<boolean> {
+    return (await this.tokens.extend(tokens)) && (await this.budget.extend(microUsd));
+  }
+
   /** The first call counts. Never rejects, and does not wait for the money: its hold is leased, and no caller needs it. */
   settle(used: readonly UsedByCall[]): Promise<void> {
     const rows = used.map(({ row }) => row);

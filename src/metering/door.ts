@@ -55,6 +55,8 @@ export interface Door {
    * place in line. Settle the envelope exactly once, in a `finally`. Throws `SERVICE_UNAVAILABLE`.
    */
   open(context: TenantContext, tokens: number, calls: readonly BoundedCall[]): Promise<Envelope | Refusal>;
+  /** Holds more for a call of the envelope that goes on; false when a limit or a budget does not allow it. Throws `SERVICE_UNAVAILABLE`. */
+  extend(envelope: Envelope, more: BoundedCall): Promise<boolean>;
   /** Rejects with what the work threw, or with the deadline's reason, also when the work ignores its signal. */
   run<T>(
     context: TenantContext,

@@ -24,6 +24,11 @@ export class Envelope {
     this.#used.push(used);
   }
 
+  /** Holds more for a call that goes on; false when a limit does not allow it. Throws `SERVICE_UNAVAILABLE`. */
+  extend(tokens: number, microUsd: number): Promise<boolean> {
+    return this.reservation.extend(tokens, microUsd);
+  }
+
   /** Gives back what no call used. Never rejects. */
   settle(): Promise<void> {
     return this.reservation.settle(this.#used);

@@ -32,6 +32,12 @@ export class MeteredDoor implements Door {
     return isRefusal(reserved) ? this.#refused(context, reserved) : new Envelope(reserved);
   }
 
+  async extend(envelope: Envelope, more: BoundedCall): Promise<boolean> {
+    const given = await envelope.extend(more.promptTokens + more.completionTokens, this.#priceOf([more]));
+    this.telemetry.count("reservations_extended_total", { given: String(given) });
+    return given;
+  }
+
   async run<T>(
     context: TenantContext,
     deadline: Deadline,

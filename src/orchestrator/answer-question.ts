@@ -16,12 +16,14 @@ import type { Guards } from "../safety/guards.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { UserPseudonyms } from "../usage/user-pseudonyms.js";
 import { endingOf } from "./answer-ending.js";
+import { AnswerAllowance } from "./answer-allowance.js";
 import type { AnswerEvent, Answered, AskInput } from "./answer-event.js";
 import { boundOf, callsOf, planAsk, type AskPlan } from "./ask-plan.js";
 import { callOf, type Asking } from "./asking.js";
 import { completeMetered, guardAnswer, type Completed } from "./complete-answer.js";
 import { citationsOf, fitPassages, type ContextPassage } from "./context-passages.js";
 import { embedQuestion } from "./embed-question.js";
+import { LearnedLengths } from "./learned-lengths.js";
 import { StageClock } from "./stage-clock.js";
 
 export interface AnswerQuestionParts {
@@ -45,6 +47,8 @@ const passagesMax = 8;
  * so it is refused before anything is spent or not at all for want of tokens.
  */
 export class AnswerQuestion {
+  readonly #lengths = new LearnedLengths();
+
   constructor(private readonly parts: AnswerQuestionParts) {}
 
   /** The last event of `stream`. Throws what it throws. */
@@ -80,11 +84,12 @@ export class AnswerQuestion {
     const history = await stages.time("history", () => this.#recall(context, deadline, plan));
     const questionTokens = counter.count(plan.question);
     const historyTokens = history.reduce((total, turn) => total + counter.count(turn.question) + counter.count(turn.answer), 0);
-    const calls = callsOf(plan, context, embedder.model, questionTokens, historyTokens);
-    const envelope = await stages.time("reserve", () => door.open(context, boundOf(plan, context, questionTokens, historyTokens), calls));
+    const answerTokens = plan.isDeclared ? plan.maxTokens : this.#lengths.estimate(context.tenantId, plan.chosen.model, plan.maxTokens);
+    const tokens = { question: questionTokens, history: historyTokens, answer: answerTokens };
+    const envelope = await stages.time("reserve", () => door.open(context, boundOf(context, tokens), callsOf(plan, context, embedder.model, tokens)));
     if (isRefusal(envelope)) return envelope;
     const spent = { promptTokens: 0, completionTokens: 0, costMicroUsd: 0 };
-    return { context, deadline, path, id: newId("message"), plan, history, questionTokens, historyTokens, envelope, rows: new PendingRows(), stages, spent };
+    return { context, deadline, path, id: newId("message"), plan, history, questionTokens, historyTokens, answerTokens, envelope, rows: new PendingRows(), stages, spent };
   }
 
   async #recall(context: TenantContext, deadline: Deadline, { conversationId }: AskPlan): Promise<readonly Turn[]> {
@@ -165,12 +170,16 @@ export class AnswerQuestion {
     const request = { model: plan.chosen.model, question: plan.question, history, passages, maxTokens: plan.maxTokens, userTag: await pseudonyms.forProvider(context), canary };
     const contextTokens = passages.reduce((total, passage) => total + passage.textTokens, 0);
     const promptTokens = asking.questionTokens + asking.historyTokens + contextTokens + promptOverheadTokens;
-    const call: MeteredCall = { ...callOf(asking, "model"), kind: "COMPLETION", model: plan.chosen.model, reserveTokens: promptTokens + plan.maxTokens, workClass: "INTERACTIVE" };
+    const call: MeteredCall = { ...callOf(asking, "model"), kind: "COMPLETION", model: plan.chosen.model, reserveTokens: promptTokens + asking.answerTokens, workClass: "INTERACTIVE" };
+    const allowance = new AnswerAllowance(asking.answerTokens, plan.maxTokens, (completionTokens) => door.extend(asking.envelope, { kind: "COMPLETION", model: plan.chosen.model, promptTokens: 0, completionTokens }));
     const startedAt = performance.now();
-    const events = await door.stream(context, deadline, call, (signal, report) => completeMetered(plan.chosen.backend, request, promptTokens, counter, signal, report));
+    const events = await door.stream(context, deadline, call, (signal, report) => completeMetered(plan.chosen.backend, request, promptTokens, counter, allowance, signal, report));
     if (isRefusal(events)) return events;
     try {
-      return yield* guardAnswer(events, guard);
+      const completed = yield* guardAnswer(events, guard);
+      // Of the question's calls the completion alone writes tokens.
+      if (!isRefusal(completed) && !allowance.isRefused) this.#lengths.learn(context.tenantId, plan.chosen.model, asking.spent.completionTokens);
+      return completed;
     } finally {
       asking.stages.add("model", performance.now() - startedAt);
     }

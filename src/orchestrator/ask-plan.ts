@@ -13,6 +13,8 @@ export interface AskPlan {
   readonly conversationId?: ConversationId;
   readonly chosen: ChosenModel;
   readonly maxTokens: number;
+  /** Whether the caller named it. */
+  readonly isDeclared: boolean;
 }
 
 /** Throws `BAD_USER_INPUT`, or `NOT_FOUND` for an id that no conversation can have. */
@@ -24,7 +26,7 @@ export function planAsk(context: TenantContext, input: AskInput, pool: Inference
     throw badUserInput("maxTokens", String(maxTokens), `a whole number from 1 to ${maxAnswerTokens}`);
   }
   const chosen = pool.choose(context.policy, input.model);
-  return { question, chosen, maxTokens, ...(input.conversationId === undefined ? {} : { conversationId: parseConversationId(input.conversationId) }) };
+  return { question, chosen, maxTokens, isDeclared: input.maxTokens !== undefined, ...(input.conversationId === undefined ? {} : { conversationId: parseConversationId(input.conversationId) }) };
 }
 
 /** Throws `BAD_USER_INPUT` for a text that is empty or too long. Measured as sent: a megabyte of blanks is too long as well. */
@@ -38,15 +40,22 @@ export function checkText(field: string, text: string, charsMax: number): string
 /** Embedding models count otherwise than the counter: the embedded one up to a fifth more. */
 const embeddingMargin = 1.25;
 
+export interface AskTokens {
+  readonly question: number;
+  readonly history: number;
+  /** Reserved for the answer at first. */
+  readonly answer: number;
+}
+
 /** The same bound call by call, for its price. */
-export function callsOf(plan: AskPlan, context: TenantContext, embeddingModel: string, questionTokens: number, historyTokens: number): readonly BoundedCall[] {
+export function callsOf(plan: AskPlan, context: TenantContext, embeddingModel: string, { question, history, answer }: AskTokens): readonly BoundedCall[] {
   return [
-    { kind: "EMBEDDING", model: embeddingModel, promptTokens: Math.ceil(questionTokens * embeddingMargin) + 1, completionTokens: 0 },
-    { kind: "COMPLETION", model: plan.chosen.model, promptTokens: questionTokens + historyTokens + context.policy.contextTokens + promptOverheadTokens, completionTokens: plan.maxTokens },
+    { kind: "EMBEDDING", model: embeddingModel, promptTokens: Math.ceil(question * embeddingMargin) + 1, completionTokens: 0 },
+    { kind: "COMPLETION", model: plan.chosen.model, promptTokens: question + history + context.policy.contextTokens + promptOverheadTokens, completionTokens: answer },
   ];
 }
 
 /** Upper bound of all tokens of a question: it is embedded once and stands once in the prompt. */
-export function boundOf(plan: AskPlan, context: TenantContext, questionTokens: number, historyTokens: number): number {
-  return 2 * questionTokens + historyTokens + context.policy.contextTokens + promptOverheadTokens + plan.maxTokens;
+export function boundOf(context: TenantContext, { question, history, answer }: AskTokens): number {
+  return 2 * question + history + context.policy.contextTokens + promptOverheadTokens + answer;
 }

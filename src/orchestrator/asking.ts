@@ -19,6 +19,8 @@ export interface Asking {
   readonly history: readonly Turn[];
   readonly questionTokens: number;
   readonly historyTokens: number;
+  /** Reserved for the answer at first. */
+  readonly answerTokens: number;
   readonly envelope: Envelope;
   readonly rows: PendingRows;
   readonly stages: StageClock;

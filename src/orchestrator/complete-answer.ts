@@ -4,6 +4,7 @@ import { internal } from "../kernel/errors.js";
 import { isRefusal, type Refusal } from "../kernel/refusal.js";
 import type { ReportUsage } from "../metering/door.js";
 import type { OutputGuard } from "../safety/output-guard.js";
+import type { AnswerAllowance } from "./answer-allowance.js";
 import type { AnswerEvent } from "./answer-event.js";
 
 export interface Completed {
@@ -14,13 +15,15 @@ export interface Completed {
 
 /**
  * A completion that tells the door after every part what it has cost so far, so that an answer
- * dropped just before its end is not free. The provider's own figures replace the count when they come.
+ * dropped just before its end is not free. An answer that outgrows its reservation ends with `LENGTH`
+ * where no more is to be had. The provider's own figures replace the count when they come.
  */
 export async function* completeMetered(
   backend: InferenceBackend,
   request: CompletionRequest,
   promptTokens: number,
   counter: TokenCounter,
+  allowance: AnswerAllowance,
   signal: AbortSignal,
   report: ReportUsage,
 ): AsyncGenerator<CompletionEvent> {
@@ -32,6 +35,10 @@ export async function* completeMetered(
       if (event.kind === "DELTA") completionTokens += counter.count(event.text);
       report(event.kind === "DONE" ? event.usage : { promptTokens, completionTokens });
       yield event;
+      if (event.kind === "DELTA" && !(await allowance.covers(completionTokens))) {
+        // What came is delivered and paid for. Leaving the loop ends the model's stream.
+        return yield { kind: "DONE", finishReason: "LENGTH", usage: { promptTokens, completionTokens }, cited: [] };
+      }
     }
   } catch (error) {
     // A call that failed before it gave anything is not billed by providers, and not here.
