@@ -7,7 +7,10 @@ export async function inLanes<Case>(cases: readonly Case[], lanes: number, nameO
       try {
         await run(one);
       } catch (error) {
-        failed.push(`${nameOf(one)}: ${error instanceof Error ? error.message : String(error)}`);
+        const line = `${nameOf(one)}: ${error instanceof Error ? error.message : String(error)}`;
+        // At once: a matrix that is cut short has said what it has found.
+        process.stdout.write(`failed: ${line}\n`);
+        failed.push(line);
       }
     }
   };
