@@ -75,10 +75,6 @@ async function move(tenant: string, tier: Tier): Promise<MoveAnswer> {
   await mover.drive(begun.id);
   const ended = await control.moves.find(begun.id);
   if (ended?.phase !== "DONE") throw new Error(`The move ended as ${ended?.phase}: ${ended?.failure}`);
-  if ((ended.pauseMs ?? 0) > 100) {
-    const points = [...times].filter(([point]) => point.startsWith("SWITCHING") || point.startsWith("FOLLOWING round")).toSorted((a, b) => a[1] - b[1]);
-    process.stderr.write(`  ${points.map(([point, ms]) => `${point} ${(ms - (points[0]?.[1] ?? 0)).toFixed(0)}`).join(", ")}\n`);
-  }
   const between = (from: string, to: string): number => (times.get(to) ?? Number.NaN) - (times.get(from) ?? Number.NaN);
   return { rows: ended.total, copyMs: between("COPYING before", "COPYING after"), verifyMs: between("VERIFYING before", "VERIFYING after"), switchedMs: (times.get("SWITCHING settled") ?? Number.NaN) - startedAt, pauseMs: ended.pauseMs ?? Number.NaN };
 }

@@ -22,9 +22,10 @@ import { homeKey } from "./home-key.js";
  */
 export const readTrustMsMax = 2_000;
 
-/** Pauses between looks at the directory while a tenant is switched: the switch takes some tens of milliseconds, a lookup under one. */
-const switchingPollMs = 3;
-const switchingPollMsMax = 50;
+/** Between two looks at the directory while a tenant is switched: that takes some tens of milliseconds, a lookup under one. */
+const switchPollMs = 4;
+/** After that long without a switch a write is tried at the old home again. */
+const switchLookMs = 100;
 
 /** How long a home that was connected to is taken to be so still. */
 const warmForMs = 60_000;
@@ -32,6 +33,7 @@ const warmAgainMs = 1_000;
 
 export class TenantRouter {
   readonly #warmed = new Set<string>();
+  readonly #switches = new Map<string, Promise<void>>();
 
   constructor(
     private readonly directory: CachedTenantDirectory,
@@ -62,19 +64,39 @@ export class TenantRouter {
    */
   async write<T>(context: TenantContext, deadline: Deadline, work: (store: TenantStore) => Promise<T>): Promise<T> {
     let { placement } = await this.#record(context);
-    for (let pauseMs = 0; ; pauseMs = Math.min(switchingPollMsMax, pauseMs + switchingPollMs)) {
+    for (;;) {
       try {
         return await this.#onHome(context, placement, work);
       } catch (error) {
         if (!(error instanceof FenceRefused)) throw error;
       }
       // The first look is at once: most often it was this server's view that was old.
-      if (pauseMs > 0 && (deadline.remainingMs() <= pauseMs || !(await waited(pauseMs, deadline)))) {
-        throw serviceUnavailable("The tenant's data is being moved and cannot be written yet");
-      }
-      deadline.throwIfOver();
+      const { epoch } = placement;
       ({ placement } = await this.#fresh(context));
+      if (placement.epoch !== epoch) continue;
+      if (!(await within(deadline, this.#switched(context, placement)))) throw serviceUnavailable("The tenant's data is being moved and cannot be written yet");
+      ({ placement } = await this.#record(context));
     }
+  }
+
+  /**
+   * Resolves when the directory names another epoch, or after a while for another try: the mover may
+   * have given the switch up. All writes of the tenant that wait on this server look together, since
+   * what they ask of the database now is in the way of the switch they wait for.
+   */
+  #switched(context: TenantContext, before: Placement): Promise<void> {
+    const key = `${before.epoch} ${context.tenantId}`;
+    const known = this.#switches.get(key);
+    if (known !== undefined) return known;
+    const looking = this.#look(context, before).finally(() => this.#switches.delete(key));
+    this.#switches.set(key, looking);
+    return looking;
+  }
+
+  async #look(context: TenantContext, before: Placement): Promise<void> {
+    const endsAt = performance.now() + switchLookMs;
+    do await sleep(switchPollMs);
+    while (!(await this.#hasMoved(context, before)) && performance.now() < endsAt);
   }
 
   async #onHome<T>(context: TenantContext, placement: Placement, work: (store: TenantStore) => Promise<T>): Promise<T> {
@@ -117,9 +139,14 @@ export class TenantRouter {
   }
 }
 
-/** False when the request ended meanwhile: a cut sleep rejects with an error of Node's own, which would reach the caller as `INTERNAL`. */
-function waited(ms: number, { signal }: Deadline): Promise<boolean> {
-  return sleep(ms, true, { signal }).catch(() => false);
+/** False when the request ended first. */
+function within({ signal }: Deadline, work: Promise<void>): Promise<boolean> {
+  if (signal.aborted) return Promise.resolve(false);
+  return new Promise((resolve, reject) => {
+    const end = (): void => resolve(false);
+    signal.addEventListener("abort", end, { once: true });
+    work.then(() => resolve(true), reject).finally(() => signal.removeEventListener("abort", end));
+  });
 }
 
 /** A tenant that was erased or suspended while its request ran gets nothing more. */
