@@ -9,6 +9,11 @@ import { openBench, type ScriptedModel } from "./ask-bench.js";
 
 const acme = "acme" as TenantId;
 
+const denials: readonly (readonly [string, () => Promise<boolean>])[] = [
+  ["refused", () => Promise.resolve(false)],
+  ["not to be had from a store that is down", () => Promise.reject(new TypeError("down"))],
+];
+
 function saying(words: number): ScriptedModel["script"] {
   return async function* () {
     for (let i = 0; i < words; i += 1) yield { kind: "DELTA", text: " leave" };
@@ -24,7 +29,7 @@ describe("an answer that outgrows its reservation", () => {
     expect(asked).toEqual([128, 122]);
   });
 
-  it.each([["refused", async () => false], ["the store is down", () => Promise.reject(new TypeError("down"))]] as const)("ends where its reservation does when it is %s, having asked once", async (_why, more) => {
+  it.each(denials)("ends where its reservation does when more is %s, having asked once", async (_why, more) => {
     let asked = 0;
     const allowance = new AnswerAllowance(50, 300, (): Promise<boolean> => {
       asked += 1;
