@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { longSuites } from "./long-suites.js";
 
 export default defineConfig({
   // type-graphql and the code under test must load one and the same copy of graphql-js.
@@ -6,7 +7,7 @@ export default defineConfig({
   test: {
     root: new URL("..", import.meta.url).pathname,
     include: ["test/**/*.test.ts"],
-    exclude: ["test/proof/**", "test/browser/**", "node_modules/**"],
+    exclude: ["test/proof/**", "test/browser/**", "node_modules/**", ...longSuites],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 30_000,

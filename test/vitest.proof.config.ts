@@ -1,7 +1,8 @@
 import { defineConfig } from "vitest/config";
+import { longSuites } from "./long-suites.js";
 import base from "./vitest.config.js";
 
 export default defineConfig({
   ...base,
-  test: { ...base.test, include: ["test/proof/**/*.test.ts", "test/provisioning/**/*.test.ts"], env: { PROOF_MOVE_DEATHS: "all" }, exclude: ["node_modules/**"], maxWorkers: 1, testTimeout: 300_000 },
+  test: { ...base.test, include: ["test/proof/**/*.test.ts", "test/provisioning/placement-move.test.ts", "test/provisioning/interleavings.test.ts", ...longSuites], env: { PROOF_MOVE_DEATHS: "all" }, exclude: ["node_modules/**"], maxWorkers: 1, testTimeout: 300_000 },
 });

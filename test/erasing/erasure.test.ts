@@ -42,7 +42,7 @@ async function lived(id: string): Promise<void> {
   });
 }
 
-const withLedger = { ...nothingButTheId, "control.usage": 1 };
+const withLedger = { ...nothingButTheId, "control.usage": 1, "control.usage_hours": 1 };
 
 /** The destroyed secrets' names stay, each without its secret. */
 function withoutSecretNames(remains: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
@@ -59,7 +59,7 @@ describe("erasing a tenant", () => {
     expect(receipt.verifiedAt).toBeInstanceOf(Date);
     const removed = Object.fromEntries(receipt.removed.map(({ store, what, count }) => [`${store}: ${what}`, count]));
     expect(removed).toMatchObject({ "pool: rows of documents": 2, "pool: rows of chunks": 2, "pool: rows of raw_documents": 2, "pool: rows of conversations": 1, "pool: rows of messages": 1, "pool: rows of idempotency_records": 1, "pool: rows of idempotency_answers": 1, "control plane: secrets": 1, "counters: counters of requests and tokens": 1, "control plane: the tenant's name": 1 });
-    expect(receipt.kept.map(({ what }) => what)).toEqual(expect.arrayContaining(["1 rows of the usage ledger", "the id ash in the directory, without its name"]));
+    expect(receipt.kept.map(({ what }) => what)).toEqual(expect.arrayContaining(["1 rows of the usage ledger, and their sums by hour", "the id ash in the directory, without its name"]));
     expect(withoutSecretNames(await here.remains("ash"))).toEqual(withLedger);
     expect(await here.world.control.vault.names(parseTenantId("ash"))).toEqual([]);
     expect(await here.world.control.vault.find(parseTenantId("ash"), "pseudonyms")).toBeUndefined();

@@ -33,7 +33,7 @@ export function withUnreachable(unreachable: readonly UnreachablePart[], more: U
 /** What no erasure takes away, and why. `ledgerRows` is counted when the rest is gone. */
 export function keptParts(tenantId: string, ledgerRows: number): readonly KeptPart[] {
   return [
-    ...(ledgerRows === 0 ? [] : [{ what: `${ledgerRows} rows of the usage ledger`, why: "bills must stay provable; they name users by pseudonyms, and the key that made those is destroyed" }]),
+    ...(ledgerRows === 0 ? [] : [{ what: `${ledgerRows} rows of the usage ledger, and their sums by hour`, why: "bills must stay provable; they name users by pseudonyms, and the key that made those is destroyed" }]),
     { what: `the id ${tenantId} in the directory, without its name`, why: "it is never given to another tenant, whom tokens of this one would then let in" },
     { what: "one closed fence in the pool", why: "a server that slept through the erasure finds it closed and writes nothing" },
     { what: "the names of destroyed secrets", why: "a server that asks for one is refused instead of given a new one; the secrets themselves are gone" },
