@@ -198,8 +198,10 @@ export function tenantStoreContract(name: string, open: () => Promise<TenantStor
       const conversation = await mine.start("First");
       await Promise.all(Array.from({ length: 7 }, (_, n) => mine.append(conversation.id, { question: `q${n}`, answer: `a${n}` })));
       const all = await mine.messages(conversation.id, { first: 100 });
-      expect(all.items.map(({ item }) => item.question)).toEqual(["q0", "q1", "q2", "q3", "q4", "q5", "q6"]);
-      expect((await mine.latest(conversation.id, 2)).map((turn) => turn.answer)).toEqual(["a5", "a6"]);
+      // Turns that are added at one time have no order between them (one that waits for a switch comes later), but each has one place.
+      const asked = all.items.map(({ item }) => item.question);
+      expect(asked.toSorted()).toEqual(["q0", "q1", "q2", "q3", "q4", "q5", "q6"]);
+      expect((await mine.latest(conversation.id, 2)).map((turn) => turn.question)).toEqual(asked.slice(-2));
       const page = await mine.messages(conversation.id, { first: 3 });
       const rest = await mine.messages(conversation.id, { first: 10, after: page.items.at(-1)?.cursor ?? "" });
       expect([page.hasNextPage, rest.hasNextPage, rest.items.length]).toEqual([true, false, 4]);
