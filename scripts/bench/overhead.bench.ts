@@ -9,6 +9,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { median, type Bench } from "./bench-result.js";
 import { compileScript } from "./compile-script.js";
+import { hear } from "./hear.js";
 
 const systems = ["bulkhead", "apollo default", "apollo without cache control"] as const;
 type System = (typeof systems)[number];
@@ -61,21 +62,6 @@ async function start(system: System, built: string): Promise<Running> {
   const child = fork(join(built, "scripts/bench/overhead-server.js"), [system], { env: { ...process.env, NODE_ENV: "production" }, stdio: ["ignore", "ignore", "inherit", "ipc"] });
   const { url, token } = await hear<{ url: string; token: string }>(child, system);
   return { system, child, url, token };
-}
-
-/** The child's next message. A child that ends, or says nothing, fails the benchmark: there is nothing to compare then. */
-function hear<Message>(child: ChildProcess, system: System): Promise<Message> {
-  return new Promise((resolve, reject) => {
-    const settle = (settled: () => void) => () => {
-      clearTimeout(timer);
-      child.off("message", onMessage).off("exit", onExit);
-      settled();
-    };
-    const onMessage = (message: unknown): void => settle(() => resolve(message as Message))();
-    const onExit = (code: number | null, signal: string | null): void => settle(() => reject(new Error(`${system} ended with ${code ?? signal}`)))();
-    const timer = setTimeout(settle(() => reject(new Error(`${system} said nothing for ${silenceMsMax} ms`))), silenceMsMax);
-    child.on("message", onMessage).on("exit", onExit);
-  });
 }
 
 /** Microseconds of CPU, user and system, of the server's process, a request. */

@@ -14,7 +14,7 @@ import { describe } from "./verify.js";
 
 /** A writer that has taken its stripe is waited for this long, then writers go on and the switch is tried later. */
 const closeMsMax = 200;
-/** A pause that has lasted this long before the target is opened is given up. A machine that is too slow for it is given more each time, up to the second. */
+/** A pause that has lasted this long before the target is opened is given up. A machine that is too slow for it is given more each time, up to `pauseMsMax`. */
 const pauseMsMin = 400;
 const pauseGrowth = 1.5;
 const pauseMsMax = 5_000;
