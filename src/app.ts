@@ -18,6 +18,7 @@ import { OpenAiChat } from "./inference/openai-chat.js";
 import { LazyTokenCounter } from "./inference/token-counter.js";
 import { FairQueue, slotsDefault } from "./metering/fair-queue.js";
 import { MeteredDoor } from "./metering/metered.js";
+import { TurnQueues } from "./metering/turn-queues.js";
 import { ProcessTelemetry } from "./observability/telemetry.js";
 import { AnswerOnce } from "./orchestrator/answer-once.js";
 import { AnswerQuestion } from "./orchestrator/answer-question.js";
@@ -136,12 +137,11 @@ async function compose(config: Config, say: (line: string) => void, options: App
   // One server alone keeps figures in memory, where a reservation waits for no disk, and has them from the ledger at its start.
   const budgets = new TenantBudgets(config.mongodb.uri === undefined ? new MemorySpendingStore(control.spending) : control.spending, ledgerOf, telemetry);
   closers.add("budgets", () => budgets.close());
-  const queues = { COMPLETION: new FairQueue({ slots: slotsDefault }), EMBEDDING: new FairQueue({ slots: slotsDefault }) };
-  const door = new MeteredDoor(quotas, budgets, queues, recorder, telemetry);
-
   const counter = new LazyTokenCounter();
   const extractive = new EmbeddedExtractive(counter);
   const pool = new InferencePool(config.model === undefined ? [extractive] : [new OpenAiChat({ ...config.model, models: [config.model.name], ...(options.modelIdleMs === undefined ? {} : { idleMs: options.modelIdleMs }) }, counter), extractive]);
+  const queues = new TurnQueues(new FairQueue({ slots: slotsDefault }), new Map(pool.groups.map(({ name, slots }) => [name, new FairQueue({ slots })])), (model) => pool.groupOf(model));
+  const door = new MeteredDoor(quotas, budgets, queues, recorder, telemetry);
   const shared = { door, router, embedder, counter, search: searchPassages };
   const answers = new AnswerOnce(new AnswerQuestion({ ...shared, pool, guards: new Guards(telemetry), pseudonyms, telemetry }), router, telemetry);
   const search = new SearchDocuments(shared);

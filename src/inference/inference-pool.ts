@@ -8,6 +8,18 @@ export interface ChosenModel {
   readonly backend: InferenceBackend;
 }
 
+/** Back ends that share models and so stand behind one line of waiting calls. What is left out is not limited. */
+export interface PoolGroup {
+  readonly name: string;
+  /** Calls that all servers together may have running. */
+  readonly slots: number;
+  readonly requestsPerMinute?: number;
+  readonly tokensPerMinute?: number;
+}
+
+/** Calls at once of a group that names no number: enough to keep a model server's batch busy. */
+const slotsDefault = 8;
+
 /** The back ends of a deployment. The first one that a tier allows is its default. */
 export class InferencePool {
   readonly #backends = new Map<string, InferenceBackend>();
@@ -23,6 +35,15 @@ export class InferencePool {
 
   get models(): readonly string[] {
     return [...this.#backends.keys()];
+  }
+
+  get groups(): readonly PoolGroup[] {
+    return [{ name: "default", slots: slotsDefault }];
+  }
+
+  /** The name of the group whose back ends serve the model. */
+  groupOf(_model: string): string {
+    return "default";
   }
 
   /**

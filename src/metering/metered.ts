@@ -3,31 +3,31 @@ import { isRefusal, type Refusal } from "../kernel/refusal.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import type { Budgets } from "../quotas/budgets.js";
 import type { Quotas } from "../quotas/quotas.js";
-import type { UsageKind } from "../storage/control/control-plane.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { UsageRecorder } from "../usage/usage-recorder.js";
 import { CallReservation } from "./call-reservation.js";
 import type { BoundedCall, CallUsage, Door, MeteredCall, ReportUsage } from "./door.js";
 import { Envelope } from "./envelope.js";
-import type { FairQueue } from "./fair-queue.js";
 import { MeteredStream } from "./metered-stream.js";
 import { MeteredVisit, type CallSource } from "./metered-visit.js";
+import type { TurnQueues } from "./turn-queues.js";
 import { untilAborted } from "./until-aborted.js";
 
 export class MeteredDoor implements Door {
-  /** A queue a kind: an embedding of milliseconds must not wait for a completion of seconds. */
   constructor(
     private readonly quotas: Quotas,
     private readonly budgets: Budgets,
-    private readonly queues: Readonly<Record<UsageKind, FairQueue>>,
+    private readonly queues: TurnQueues,
     private readonly recorder: UsageRecorder,
     private readonly telemetry: Telemetry,
   ) {}
 
   async open(context: TenantContext, tokens: number, calls: readonly BoundedCall[]): Promise<Envelope | Refusal> {
     // A line that is full now would refuse the completion after its embedding was paid for.
-    const full = this.queues.COMPLETION.refusalNow(context.tenantId);
-    if (full !== undefined) return this.#refused(context, full);
+    for (const { kind, model } of calls) {
+      const full = kind === "COMPLETION" ? this.queues.of(kind, model).refusalNow(context.tenantId) : undefined;
+      if (full !== undefined) return this.#refused(context, full);
+    }
     const reserved = await this.#take(context, tokens, calls);
     return isRefusal(reserved) ? this.#refused(context, reserved) : new Envelope(reserved);
   }
@@ -78,7 +78,7 @@ export class MeteredDoor implements Door {
     const source = await this.#reserve(context, call);
     if (isRefusal(source)) return this.#refused(context, source);
     try {
-      const turn = await this.queues[call.kind].acquire(
+      const turn = await this.queues.of(call.kind, call.model).acquire(
         { tenantId: context.tenantId, weight: context.policy.weight, tokens: call.reserveTokens, workClass: call.workClass },
         deadline.signal,
       );

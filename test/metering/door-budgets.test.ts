@@ -4,6 +4,7 @@ import { isRefusal } from "../../src/kernel/refusal.js";
 import type { MeteredCall } from "../../src/metering/door.js";
 import { FairQueue } from "../../src/metering/fair-queue.js";
 import { MeteredDoor } from "../../src/metering/metered.js";
+import { TurnQueues } from "../../src/metering/turn-queues.js";
 import { openMemoryCounterStore } from "../../src/quotas/memory-counter-store.js";
 import { TenantBudgets } from "../../src/quotas/tenant-budgets.js";
 import { TenantQuotas } from "../../src/quotas/tenant-quotas.js";
@@ -20,7 +21,7 @@ function open(policy: Partial<TierPolicy>) {
   const [store, ledger, quotas] = [new SharedSpending(), new MemoryLedger(), new TenantQuotas(openMemoryCounterStore(), telemetry)];
   const budgets = new TenantBudgets(store, () => ledger, telemetry);
   const queue = new FairQueue({ slots: 8 });
-  const door = new MeteredDoor(quotas, budgets, { COMPLETION: queue, EMBEDDING: queue }, recorderOf(ledger, telemetry), telemetry);
+  const door = new MeteredDoor(quotas, budgets, new TurnQueues(queue, new Map([["default", queue]]), () => "default"), recorderOf(ledger, telemetry), telemetry);
   const context = contextOf({ policy: { tokensPerMinute: 1_000_000, ...policy } });
   const run = (callNumber: number, completionTokens: number) =>
     door.run(context, Deadline.after(5_000), { ...call, callNumber }, async () => ({ value: "done", usage: { promptTokens: 0, completionTokens } }));

@@ -6,6 +6,7 @@ import { isRefusal, refusal, type Refusal } from "../../src/kernel/refusal.js";
 import type { MeteredCall } from "../../src/metering/door.js";
 import { FairQueue } from "../../src/metering/fair-queue.js";
 import { MeteredDoor } from "../../src/metering/metered.js";
+import { TurnQueues } from "../../src/metering/turn-queues.js";
 import { PendingRows } from "../../src/metering/pending-rows.js";
 import { noBudgets, type Budgets } from "../../src/quotas/budgets.js";
 import { openMemoryCounterStore } from "../../src/quotas/memory-counter-store.js";
@@ -33,7 +34,7 @@ function open(options: { tokensPerMinute?: number; slots?: number; waitingPerTen
   const quotas = countingQuotas(new TenantQuotas(openMemoryCounterStore(), telemetry), settlements);
   const queue = new FairQueue({ slots: options.slots ?? 8, ...(options.waitingPerTenantMax === undefined ? {} : { waitingPerTenantMax: options.waitingPerTenantMax }) });
   const ledger = new MemoryLedger();
-  const door = new MeteredDoor(quotas, options.budgets ?? noBudgets, { COMPLETION: queue, EMBEDDING: queue }, recorderOf(ledger, telemetry), telemetry);
+  const door = new MeteredDoor(quotas, options.budgets ?? noBudgets, new TurnQueues(queue, new Map([["default", queue]]), () => "default"), recorderOf(ledger, telemetry), telemetry);
   return { door, ledger, queue, quotas, settlements, alarms: telemetry.alarms, context: contextOf({ policy: { tokensPerMinute: options.tokensPerMinute ?? 10_000 } }) };
 }
 

@@ -4,6 +4,7 @@ import { LazyTokenCounter } from "../../src/inference/token-counter.js";
 import { newId, type ChunkId, type ConversationId, type DocumentId } from "../../src/kernel/ids.js";
 import { FairQueue, type FairQueueOptions } from "../../src/metering/fair-queue.js";
 import { MeteredDoor } from "../../src/metering/metered.js";
+import { TurnQueues } from "../../src/metering/turn-queues.js";
 import { AnswerQuestion } from "../../src/orchestrator/answer-question.js";
 import { SearchDocuments } from "../../src/orchestrator/search-documents.js";
 import { noBudgets } from "../../src/quotas/budgets.js";
@@ -64,7 +65,7 @@ export function openBench(options: { queue?: FairQueueOptions } = {}): AskBench 
   const quotas = new TenantQuotas(openMemoryCounterStore(), telemetry);
   const ledger = new MemoryLedger();
   const queue = new FairQueue(options.queue ?? { slots: 8 });
-  const door = new MeteredDoor(quotas, noBudgets, { COMPLETION: queue, EMBEDDING: new FairQueue({ slots: 8 }) }, recorderOf(ledger, telemetry), telemetry);
+  const door = new MeteredDoor(quotas, noBudgets, new TurnQueues(new FairQueue({ slots: 8 }), new Map([["default", queue]]), () => "default"), recorderOf(ledger, telemetry), telemetry);
   const model = new ScriptedModel();
   const embedder: Embedder = { model: "embedded-use-lite", dimensions: 2, embed: (...call) => bench.embed(...call), ready: async () => {}, close: async () => {} };
   const router = {
