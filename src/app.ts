@@ -163,7 +163,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
 
   const key = config.jwt.jwksUri === undefined ? await loadOrCreateDevelopmentKey(config.dataDir) : undefined;
   const gateway = await createGateway({
-    services: { stores: router, ingestion: ingest, ingestionProgress: ingestion, answers, search, quotas, budgets, usage: new UsageReporter(ledgerOf, pseudonyms), usageExports: new ExportUsage(control.usageRowsOf.bind(control), pseudonyms), rerating: new RerateUsage(control.corrections, prices), tenants: administration, moves, erasure, keys },
+    services: { stores: router, ingestion: ingest, ingestionProgress: ingestion, answers, search, quotas, budgets, usage: new UsageReporter(ledgerOf, pseudonyms), usageExports: new ExportUsage(control.usageRowsOf.bind(control), pseudonyms), rerating: new RerateUsage(control.corrections, prices, (tenantId) => budgets.recount(tenantId)), tenants: administration, moves, erasure, keys },
     admission: quotas,
     directory,
     policies,

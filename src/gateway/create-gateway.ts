@@ -60,7 +60,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const requestDeadlineMs = parts.requestDeadlineMs ?? requestDeadlineMsDefault;
   const preloaded = production || firstQuery === undefined ? {} : { firstQuery };
   const { schema, coverage } = buildGuardedSchema();
-  const gate = new OperationGate(new QueryCosts(schema), parts.admission);
+  const gate = new OperationGate(new QueryCosts(schema), parts.admission, parts.telemetry);
   const verifier = new TokenVerifier(parts.tokens, parts.keys, telemetry);
   const opener = new RequestOpener(services, parts.directory, parts.policies, telemetry);
   const apollo = makeApolloServer({ schema, gate, telemetry, production, ...preloaded });

@@ -1,6 +1,7 @@
 import type { DocumentNode, OperationDefinitionNode } from "graphql";
 import type { Refusal } from "../kernel/refusal.js";
 import { BulkheadError } from "../kernel/errors.js";
+import type { Telemetry } from "../kernel/telemetry.js";
 import type { QueryCosts } from "../graphql/query-cost.js";
 import { countRootFields } from "../graphql/query-limits.js";
 import type { RequestContext } from "../graphql/request-context.js";
@@ -26,13 +27,17 @@ export class OperationGate {
   constructor(
     private readonly costs: QueryCosts,
     private readonly admission: RequestAdmission,
+    private readonly telemetry: Telemetry,
   ) {}
 
   /** Throws `QUERY_TOO_COMPLEX` or `RATE_LIMITED`. Operators are not limited: they have no tenant to charge. */
   async admit(document: DocumentNode, operation: OperationDefinitionNode, variables: Readonly<Record<string, unknown>>, context: RequestContext): Promise<RequestsAdmitted | undefined> {
     this.costs.check(document, operation, variables);
     if (context.kind !== "TENANT") return undefined;
-    const admitted = await this.admission.admitRequests(context.tenant, this.#priceOf(document, operation));
+    const price = this.#priceOf(document, operation);
+    const admitted = await this.admission.admitRequests(context.tenant, price);
+    const { tenantId, policy } = context.tenant;
+    this.telemetry.count("tenant_requests_total", { tenant: tenantId, tier: policy.tier, admitted: String(admitted.kind === "ADMITTED") }, price);
     if (admitted.kind === "ADMITTED") return admitted;
     const { code, message, retryAfterMs, limit } = admitted;
     throw new BulkheadError(code, message, { ...(retryAfterMs === undefined ? {} : { retryAfterMs }), ...(limit === undefined ? {} : { limit }) });

@@ -96,7 +96,7 @@ export const fieldRules: FieldRules = {
 
   UsageReport: allow(underRuled, "from", "to", "groupBy", "groups", "total"),
   UsageGroup: allow(underRuled, "key", "total"),
-  UsageTotal: allow(underRuled, "calls", "promptTokens", "completionTokens", "costMicroUsd", "cost"),
+  UsageTotal: allow(underRuled, "calls", "promptTokens", "completionTokens", "cachedPromptTokens", "reasoningTokens", "costMicroUsd", "cost"),
   UsageExport: allow(underRuled, "csv", "rows", "truncated"),
 
   // An operator's lists are short and rare: the rule on each field costs nothing that counts, and holds even if a root's entry were wrong.

@@ -6,6 +6,7 @@ export interface Telemetry {
   log(level: "debug" | "info" | "warn" | "error", message: string, fields?: TelemetryFields): void;
   /** Something that must wake a person: a tenant mismatch, an operator role in a tenant's token. Logged, counted, and kept. */
   alarm(name: AlarmName, fields: TelemetryFields): void;
+  /** A label named `tenant` has a bounded number of values: tenants past it are counted together as `_other`. */
   count(name: string, labels?: Readonly<Record<string, string>>, by?: number): void;
   observe(name: string, value: number, labels?: Readonly<Record<string, string>>): void;
 }

@@ -35,7 +35,10 @@ export interface MeteredCall {
 export interface CallUsage {
   readonly promptTokens: number;
   readonly completionTokens: number;
+  /** The part of `promptTokens` that the provider had cached. */
   readonly cachedPromptTokens?: number;
+  /** The part of `completionTokens` that the model thought and did not say. */
+  readonly reasoningTokens?: number;
 }
 
 /** The most that one call of an envelope can use, for its price. */

@@ -125,7 +125,9 @@ export class MeteredDoor implements Door {
   }
 
   #refused(context: TenantContext, refused: Refusal): Refusal {
-    this.telemetry.count("refusals_total", { code: refused.code, tier: context.policy.tier, limit: refused.limit ?? "" });
+    const { tenantId, policy } = context;
+    this.telemetry.count("refusals_total", { code: refused.code, tier: policy.tier, limit: refused.limit ?? "" });
+    this.telemetry.count("tenant_refusals_total", { code: refused.code, tier: policy.tier, tenant: tenantId });
     return refused;
   }
 }

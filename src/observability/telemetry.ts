@@ -5,6 +5,7 @@
 import { pino, type DestinationStream, type Logger } from "pino";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { AlarmName, Telemetry, TelemetryFields } from "../kernel/telemetry.js";
+import { BoundedNames } from "./bounded-names.js";
 import { MetricFamily } from "./metric-family.js";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -26,6 +27,7 @@ export class ProcessTelemetry implements Telemetry {
   readonly #registry = new Registry();
   readonly #counters = new MetricFamily(this.#registry, "COUNTER");
   readonly #histograms = new MetricFamily(this.#registry, "HISTOGRAM");
+  readonly #tenants = new BoundedNames();
   readonly #alarms: Alarm[] = [];
 
   /** Logs go to stderr as JSON lines, since stdout belongs to what people paste. `destination` is for tests. */
@@ -46,11 +48,17 @@ export class ProcessTelemetry implements Telemetry {
   }
 
   count(name: string, labels: Readonly<Record<string, string>> = {}, by = 1): void {
-    this.#counters.record(name, labels, by);
+    this.#counters.record(name, this.#bounded(labels), by);
   }
 
   observe(name: string, value: number, labels: Readonly<Record<string, string>> = {}): void {
-    this.#histograms.record(name, labels, value);
+    this.#histograms.record(name, this.#bounded(labels), value);
+  }
+
+  /** One set of names for all metrics, so that a tenant found in one is found in the others. */
+  #bounded(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+    const { tenant } = labels;
+    return tenant === undefined ? labels : { ...labels, tenant: this.#tenants.nameOf(tenant) };
   }
 
   /** Oldest first, at most the last 200 of this process. */

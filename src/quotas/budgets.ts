@@ -18,6 +18,8 @@ export interface Budgets {
   view(context: TenantContext): Promise<BudgetView | undefined>;
   /** Sets the tenant's own budget; what is left out has the tier's. Throws `BAD_USER_INPUT` for more than the tier's. */
   set(context: TenantContext, budget: OwnBudget): Promise<void>;
+  /** Has the tenant's figures read from its ledger again: rows were written past the door, such as corrections. Throws `SERVICE_UNAVAILABLE`. */
+  recount(tenantId: TenantId): Promise<void>;
   /** Deletes what is known about the tenant's spending; gives how many rows there were. */
   forget(tenantId: TenantId): Promise<number>;
 }
@@ -58,4 +60,4 @@ export interface PeriodView {
 export const unboundReservation: BudgetReservation = Object.freeze({ kind: "BUDGET_RESERVATION", extend: async () => true, settle() {} });
 
 /** Where nobody has a budget, as in tests of what lies elsewhere. */
-export const noBudgets: Budgets = Object.freeze({ reserve: async () => unboundReservation, view: async () => undefined, set: async () => {}, forget: async () => 0 });
+export const noBudgets: Budgets = Object.freeze({ reserve: async () => unboundReservation, view: async () => undefined, set: async () => {}, recount: async () => {}, forget: async () => 0 });

@@ -65,15 +65,14 @@ export class TenantBudgets implements Budgets {
     const { budgetDayMicroUsd, budgetMonthMicroUsd } = context.policy;
     assertWithin("day", budget.day, budgetDayMicroUsd);
     assertWithin("month", budget.month, budgetMonthMicroUsd);
-    for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
-      const row = await this.store.find(context.tenantId);
-      if (await this.store.replace(withBudget(context.tenantId, row, budget))) {
-        this.#own.forget(context.tenantId);
-        this.#lanes.get(context.tenantId)?.forgetRow();
-        return;
-      }
-    }
-    throw serviceUnavailable("The tenant's spending changes too fast to set its budget");
+    await this.#rewrite(context.tenantId, (row) => withBudget(context.tenantId, row, budget));
+    this.#own.forget(context.tenantId);
+  }
+
+  /** What is counted now is thrown away, as at the end of a day: a reservation that follows, on any server, reads the ledger first. */
+  recount(tenantId: TenantId): Promise<void> {
+    // Without a row nothing has been counted that could be wrong.
+    return this.#rewrite(tenantId, (row) => row && { ...row, version: row.version + 1, day: "", warned: { day: 0, month: 0 } });
   }
 
   async forget(tenantId: TenantId): Promise<number> {
@@ -100,10 +99,20 @@ export class TenantBudgets implements Budgets {
       // Of the context the ledger takes the tenant alone, so the first one serves for all.
       sums: (periods) => sumLedger(this.ledgerOf(context), periods),
       clock: this.clock,
-      onChanged: (row, refused) => void this.#warn(context, row, refused),
+      onChanged: (row, refused) => this.#watch(context, row, refused),
     });
     this.#lanes.set(tenantId, lane);
     return lane;
+  }
+
+  async #rewrite(tenantId: TenantId, rewritten: (row: SpendingRow | undefined) => SpendingRow | undefined): Promise<void> {
+    for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
+      const next = rewritten(await this.store.find(tenantId));
+      if (next !== undefined && !(await this.store.replace(next))) continue;
+      this.#lanes.get(tenantId)?.forgetRow();
+      return;
+    }
+    throw serviceUnavailable("The tenant's spending changes too fast to be written anew");
   }
 
   #forgetIdle(): void {
@@ -114,14 +123,17 @@ export class TenantBudgets implements Budgets {
     if (this.store.shared) for (const lane of this.#lanes.values()) lane.beat();
   }
 
-  /** Each threshold is told once a period: by the server that gets to write that it was. */
-  async #warn({ tenantId, policy }: TenantContext, row: SpendingRow, refused: Decision["refused"]): Promise<void> {
-    const limits = limitsOf(refused[0]?.ask.policy ?? policy, row.budget);
+  #watch(context: TenantContext, row: SpendingRow, refused: Decision["refused"]): void {
+    const limits = limitsOf(refused[0]?.ask.policy ?? context.policy, row.budget);
     const held = heldOf(row);
     const isSpent = (limit: string): boolean => refused.some((one) => one.limit === limit && one.isSpent);
     const day = isSpent("budgetDay") ? 100 : thresholdOf(row.dayMicroUsd - held, limits.day);
     const month = isSpent("budgetMonth") ? 100 : thresholdOf(row.monthMicroUsd - held, limits.month);
-    if (day <= row.warned.day && month <= row.warned.month) return;
+    if (day > row.warned.day || month > row.warned.month) void this.#warn(context, row, day, month);
+  }
+
+  /** Each threshold is told once a period: by the server that gets to write that it was. */
+  async #warn({ tenantId, policy }: TenantContext, row: SpendingRow, day: number, month: number): Promise<void> {
     const warned = { day: Math.max(day, row.warned.day), month: Math.max(month, row.warned.month) };
     try {
       if (!(await this.store.replace({ ...row, version: row.version + 1, warned }))) return;

@@ -29,6 +29,12 @@ export interface RerateResult {
   readonly next?: string;
 }
 
+interface Counts {
+  calls: number;
+  corrected: number;
+  differenceMicroUsd: number;
+}
+
 const callsMax = 500;
 /** Kept back from the deadline for the last page and its answer. */
 const answerMs = 5_000;
@@ -41,7 +47,12 @@ const triesMax = 5;
  * and begun again, changes nothing twice.
  */
 export class RerateUsage {
-  constructor(private readonly corrections: UsageCorrections, private readonly prices: PriceBook) {}
+  constructor(
+    private readonly corrections: UsageCorrections,
+    private readonly prices: PriceBook,
+    /** Told of a tenant with corrections, also with those of a run before that was cut: whoever keeps sums of its rows has them anew. */
+    private readonly onCorrected: (tenantId: TenantId) => Promise<void> = async () => {},
+  ) {}
 
   /** Throws `BAD_USER_INPUT`. */
   async run({ from, to, tenantId, dryRun = false, after }: RerateInput, deadline: Deadline): Promise<RerateResult> {
@@ -50,20 +61,33 @@ export class RerateUsage {
     const begin = after === undefined ? undefined : parseRerateCursor(after);
     const tenants = tenantId === undefined ? await this.corrections.tenants() : [parseTenantId(tenantId)];
     for (const tenant of tenants.filter((candidate) => begin === undefined || candidate >= begin.tenantId)) {
-      let place: UsagePlace | undefined = begin?.tenantId === tenant ? begin : undefined;
-      for (;;) {
-        deadline.throwIfOver();
-        if (deadline.remainingMs() < answerMs) return { ...result, next: printRerateCursor(tenant, place ?? { at: from, id: "" }) };
-        const last = await this.#page(tenant, { from, to }, place, dryRun, result);
-        if (last === undefined) break;
-        place = last;
-      }
+      const next = await this.#tenant(tenant, { from, to }, begin?.tenantId === tenant ? begin : undefined, dryRun, result, deadline);
+      if (next !== undefined) return { ...result, next };
     }
     return result;
   }
 
-  /** Gives where the page ended; undefined when it was the last. */
-  async #page(tenant: TenantId, span: { from: Date; to: Date }, after: UsagePlace | undefined, dryRun: boolean, result: { calls: number; corrected: number; differenceMicroUsd: number }): Promise<UsagePlace | undefined> {
+  /** Gives where to go on when the time was too short. */
+  async #tenant(tenant: TenantId, span: { from: Date; to: Date }, begin: UsagePlace | undefined, dryRun: boolean, result: Counts, deadline: Deadline): Promise<string | undefined> {
+    let place = begin;
+    const correctedBefore = result.corrected;
+    let isCorrected = false;
+    try {
+      for (;;) {
+        deadline.throwIfOver();
+        if (deadline.remainingMs() < answerMs) return printRerateCursor(tenant, place ?? { at: span.from, id: "" });
+        const page = await this.#page(tenant, span, place, dryRun, result);
+        isCorrected ||= page.isCorrected;
+        if (page.last === undefined) return undefined;
+        place = page.last;
+      }
+    } finally {
+      if (!dryRun && (isCorrected || result.corrected > correctedBefore)) await this.onCorrected(tenant);
+    }
+  }
+
+  /** Gives where the page ended, undefined when it was the last, and whether any of its calls had been corrected before. */
+  async #page(tenant: TenantId, span: { from: Date; to: Date }, after: UsagePlace | undefined, dryRun: boolean, result: Counts): Promise<{ readonly last: UsagePlace | undefined; readonly isCorrected: boolean }> {
     for (let tries = 1; ; tries += 1) {
       const calls = await this.corrections.page(tenant, span, after, callsMax);
       const due = calls.flatMap((call) => this.#correctionOf(call) ?? []);
@@ -73,7 +97,7 @@ export class RerateUsage {
       if (written.length === due.length) {
         result.calls += calls.length;
         const last = calls.at(-1)?.row;
-        return last === undefined || calls.length < callsMax ? undefined : { at: last.at, id: last.id };
+        return { last: last === undefined || calls.length < callsMax ? undefined : { at: last.at, id: last.id }, isCorrected: calls.some(({ corrections }) => corrections > 0) };
       }
       if (tries === triesMax) throw conflict("Other runs correct the same calls all the time");
     }

@@ -44,6 +44,7 @@ export class UsageRecorder {
    * A row that could not be written raises an alarm that carries it whole, so it can be replayed.
    */
   async record(context: TenantContext, call: RecordedCall, price: Price, at: Date): Promise<void> {
+    this.#count(context, call, price);
     const ledger = this.ledgerOf(context);
     let row = rowOf(context, call, price, at, namelessUser);
     for (const pauseMs of [...retryPausesMs, undefined]) {
@@ -56,6 +57,13 @@ export class UsageRecorder {
         else await sleep(pauseMs);
       }
     }
+  }
+
+  #count({ tenantId, policy }: TenantContext, { kind, outcome, usage }: RecordedCall, { costMicroUsd }: Price): void {
+    const who = { tenant: tenantId, tier: policy.tier };
+    this.telemetry.count("tenant_model_calls_total", { ...who, kind, outcome });
+    this.telemetry.count("tenant_tokens_total", who, usage.promptTokens + usage.completionTokens);
+    this.telemetry.count("tenant_cost_micro_usd_total", who, costMicroUsd);
   }
 
   /** What an erased tenant has spent is kept as well, but without a user. */
@@ -80,8 +88,9 @@ function rowOf(context: TenantContext, call: RecordedCall, price: Price, at: Dat
     model: call.model,
     promptTokens: call.usage.promptTokens,
     completionTokens: call.usage.completionTokens,
-    cachedPromptTokens: call.usage.cachedPromptTokens ?? 0,
-    reasoningTokens: call.usage.reasoningTokens ?? 0,
+    // As it is priced: a part that a provider says is larger than its whole is the whole.
+    cachedPromptTokens: Math.min(call.usage.cachedPromptTokens ?? 0, call.usage.promptTokens),
+    reasoningTokens: Math.min(call.usage.reasoningTokens ?? 0, call.usage.completionTokens),
     ...price,
     outcome: call.outcome,
     at,

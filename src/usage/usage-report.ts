@@ -1,7 +1,7 @@
 import { systemClock, type Clock } from "../kernel/clock.js";
 import type { Deadline } from "../kernel/deadline.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
-import type { TenantLedger, UsageGroup, UsageGrouping } from "../storage/control/control-plane.js";
+import { addUsage, noUsage, type TenantLedger, type UsageGroup, type UsageGrouping, type UsageTotals } from "../storage/control/usage-rows.js";
 import { usageRange, type UsageRange } from "./usage-range.js";
 import type { UserPseudonyms } from "./user-pseudonyms.js";
 
@@ -9,8 +9,6 @@ export interface UsageReportInput extends UsageRange {
   /** Default: `MODEL`. */
   readonly groupBy?: UsageGrouping;
 }
-
-export type UsageTotals = Omit<UsageGroup, "key">;
 
 export interface UsageReport {
   readonly from: Date;
@@ -35,22 +33,11 @@ export class UsageReporter {
     deadline.throwIfOver();
     const groups = await this.#groups(context, { from, to, groupBy });
     deadline.throwIfOver();
-    return { from, to, groupBy, groups, totals: totalsOf(groups) };
+    return { from, to, groupBy, groups, totals: groups.reduce<UsageTotals>(addUsage, noUsage) };
   }
 
   async #groups(context: TenantContext, { from, to, groupBy }: { from: Date; to: Date; groupBy: UsageGrouping }): Promise<readonly UsageGroup[]> {
     const ledger = this.ledgerOf(context);
     return context.roles.includes("admin") ? ledger.report(from, to, groupBy) : ledger.report(from, to, groupBy, await this.pseudonyms.inLedger(context));
   }
-}
-
-function totalsOf(groups: readonly UsageGroup[]): UsageTotals {
-  const totals = { calls: 0, promptTokens: 0, completionTokens: 0, costMicroUsd: 0 };
-  for (const group of groups) {
-    totals.calls += group.calls;
-    totals.promptTokens += group.promptTokens;
-    totals.completionTokens += group.completionTokens;
-    totals.costMicroUsd += group.costMicroUsd;
-  }
-  return totals;
 }

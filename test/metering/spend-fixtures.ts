@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { RequestId, TenantId, UserId } from "../../src/kernel/ids.js";
 import type { Telemetry } from "../../src/kernel/telemetry.js";
-import type { TenantLedger, UsageRow } from "../../src/storage/control/control-plane.js";
+import { addUsage, noUsage, type TenantLedger, type UsageRow, type UsageTotals } from "../../src/storage/control/usage-rows.js";
 import { openTenantContext, type TenantContext } from "../../src/tenancy/tenant-context.js";
 import { parseTierPolicies, type Tier, type TierPolicies, type TierPolicy } from "../../src/tenancy/tier-policy.js";
 import type { TenantRole } from "../../src/tenancy/verified-caller.js";
@@ -72,15 +72,11 @@ export class MemoryLedger implements TenantLedger {
 
   async report(from: Date, to: Date, groupBy: "MODEL" | "USER" | "OPERATION" | "DAY", userPseudonym?: string): ReturnType<TenantLedger["report"]> {
     const keyOf = (row: LedgerRow) => ({ MODEL: row.model, USER: row.userPseudonym, OPERATION: row.operation, DAY: row.at.toISOString().slice(0, 10) })[groupBy];
-    const groups = new Map<string, { calls: number; promptTokens: number; completionTokens: number; costMicroUsd: number }>();
+    const groups = new Map<string, UsageTotals>();
     for (const row of this.rows.filter((row) => row.at >= from && row.at < to && (userPseudonym === undefined || row.userPseudonym === userPseudonym))) {
-      const group = groups.get(keyOf(row)) ?? { calls: 0, promptTokens: 0, completionTokens: 0, costMicroUsd: 0 };
-      groups.set(keyOf(row), {
-        calls: group.calls + 1,
-        promptTokens: group.promptTokens + row.promptTokens,
-        completionTokens: group.completionTokens + row.completionTokens,
-        costMicroUsd: group.costMicroUsd + row.costMicroUsd,
-      });
+      const { promptTokens, completionTokens, cachedPromptTokens = 0, reasoningTokens = 0, costMicroUsd } = row;
+      const own = { calls: row.corrects === undefined ? 1 : 0, promptTokens, completionTokens, cachedPromptTokens, reasoningTokens, costMicroUsd };
+      groups.set(keyOf(row), addUsage(groups.get(keyOf(row)) ?? noUsage, own));
     }
     return [...groups].map(([key, group]) => ({ key, ...group }));
   }

@@ -103,7 +103,7 @@ export class FakeServices implements Services {
   };
   readonly usage: Services["usage"] = {
     run: (_context, _deadline, { from = epoch, to = new Date(), groupBy = "MODEL" }) => {
-      const totals = { calls: 2, promptTokens: 3_000_000_000, completionTokens: 5, costMicroUsd: 12_345_678 };
+      const totals = { calls: 2, promptTokens: 3_000_000_000, completionTokens: 5, cachedPromptTokens: 3, reasoningTokens: 1, costMicroUsd: 12_345_678 };
       return Promise.resolve({ from, to, groupBy, groups: [{ key: "fake", ...totals }], totals });
     },
   };

@@ -3,7 +3,7 @@ import type { RequestId } from "../../src/kernel/ids.js";
 import type { ControlPlane } from "../../src/storage/control/control-plane.js";
 import { openControlPlane } from "../../src/storage/control/open-control-plane.js";
 import { openLedger } from "../../src/storage/control/open-ledger.js";
-import type { UsageGroup, UsageGrouping, UsageRow } from "../../src/storage/control/usage-rows.js";
+import { addUsage, noUsage, type UsageGroup, type UsageGrouping, type UsageRow } from "../../src/storage/control/usage-rows.js";
 import { declareCollections } from "../../src/storage/declare-collections.js";
 import { startTestDeployment, type TestDeployment } from "../support/engine.js";
 import { testEmbedding } from "../support/homes.js";
@@ -63,14 +63,12 @@ export function rowAt(at: Date, callNumber: number, more: Partial<LedgerRow> = {
 /** What a report must say, summed here. */
 export function summed(rows: readonly LedgerRow[], { from, to, groupBy, user }: { from: Date; to: Date; groupBy: UsageGrouping; user?: string | undefined }): UsageGroup[] {
   const keyOf = (row: LedgerRow): string => ({ MODEL: row.model, USER: row.userPseudonym, OPERATION: row.operation, DAY: row.at.toISOString().slice(0, 10) })[groupBy];
-  const byKey = new Map<string, { key: string; calls: number; promptTokens: number; completionTokens: number; costMicroUsd: number }>();
+  const byKey = new Map<string, UsageGroup>();
   for (const row of rows.filter((candidate) => candidate.at >= from && candidate.at < to && (user === undefined || candidate.userPseudonym === user))) {
-    const sum = byKey.get(keyOf(row)) ?? { key: keyOf(row), calls: 0, promptTokens: 0, completionTokens: 0, costMicroUsd: 0 };
-    sum.calls += row.corrects === undefined ? 1 : 0;
-    sum.promptTokens += row.promptTokens;
-    sum.completionTokens += row.completionTokens;
-    sum.costMicroUsd += row.costMicroUsd;
-    byKey.set(sum.key, sum);
+    const key = keyOf(row);
+    const { promptTokens, completionTokens, cachedPromptTokens = 0, reasoningTokens = 0, costMicroUsd } = row;
+    const own = { calls: row.corrects === undefined ? 1 : 0, promptTokens, completionTokens, cachedPromptTokens, reasoningTokens, costMicroUsd };
+    byKey.set(key, { key, ...addUsage(byKey.get(key) ?? noUsage, own) });
   }
   return [...byKey.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1));
 }

@@ -1,6 +1,6 @@
 import "reflect-metadata";
 import { Arg, Ctx, Mutation, Query, Resolver } from "type-graphql";
-import type { UsageTotals } from "../../usage/usage-report.js";
+import type { UsageTotals } from "../../storage/control/usage-rows.js";
 import { formatMicroUsd } from "../money.js";
 import { asTenant, type RequestContext } from "../request-context.js";
 import { UsageExportType } from "./usage-export.type.js";

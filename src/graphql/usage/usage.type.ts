@@ -27,6 +27,12 @@ export class UsageTotalType {
   @Field(() => safeInt, { description: "Tokens that models wrote." })
   completionTokens!: number;
 
+  @Field(() => safeInt, { description: "The part of `promptTokens` that providers had cached and billed at another price." })
+  cachedPromptTokens!: number;
+
+  @Field(() => safeInt, { description: "The part of `completionTokens` that models thought and did not say." })
+  reasoningTokens!: number;
+
   @Field(() => safeInt, { description: "In micro-dollars: millionths of a US dollar." })
   costMicroUsd!: number;
 

@@ -5,7 +5,7 @@ import { takeLease, type LeaseDocument } from "./lease.js";
 import type { MarkerStore } from "./control-plane.js";
 import { hourMs, type HourDocument, type RollupDocument, type UsageDocument } from "./usage-documents.js";
 import type { UsageRollups } from "./usage-rows.js";
-import { isCall } from "./usage-sums.js";
+import { isCall, summedFields } from "./usage-sums.js";
 
 export interface RollupCollections {
   readonly usage: Collection<UsageDocument>;
@@ -103,7 +103,6 @@ async function replaceOlder(rollups: Collection<RollupDocument>, documents: read
 }
 
 function sumOfHour(tenantId: string, hour: Date): Document[] {
-  const summed = ["prompt_tokens", "completion_tokens", "cached_prompt_tokens", "reasoning_tokens", "cost_micro_usd"];
   return [
     { $match: { tenant_id: tenantId, at: { $gte: hour, $lt: new Date(hour.getTime() + hourMs) } } },
     {
@@ -111,7 +110,7 @@ function sumOfHour(tenantId: string, hour: Date): Document[] {
         _id: { user_pseudonym: "$user_pseudonym", model: "$model", operation: "$operation" },
         rows: { $sum: 1 },
         calls: { $sum: isCall },
-        ...Object.fromEntries(summed.map((field) => [field, { $sum: `$${field}` }])),
+        ...Object.fromEntries(summedFields.map((field) => [field, { $sum: `$${field}` }])),
       },
     },
   ];

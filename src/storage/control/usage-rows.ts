@@ -34,7 +34,30 @@ export interface UsageRow {
 }
 
 export type UsageGrouping = "MODEL" | "USER" | "OPERATION" | "DAY";
-export interface UsageGroup { readonly key: string; readonly calls: number; readonly promptTokens: number; readonly completionTokens: number; readonly costMicroUsd: number }
+/** `cachedPromptTokens` are a part of `promptTokens`, `reasoningTokens` of `completionTokens`. */
+export interface UsageTotals {
+  readonly calls: number;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  readonly cachedPromptTokens: number;
+  readonly reasoningTokens: number;
+  readonly costMicroUsd: number;
+}
+export interface UsageGroup extends UsageTotals {
+  readonly key: string;
+}
+export const noUsage: UsageTotals = Object.freeze({ calls: 0, promptTokens: 0, completionTokens: 0, cachedPromptTokens: 0, reasoningTokens: 0, costMicroUsd: 0 });
+
+export function addUsage(one: UsageTotals, other: UsageTotals): UsageTotals {
+  return {
+    calls: one.calls + other.calls,
+    promptTokens: one.promptTokens + other.promptTokens,
+    completionTokens: one.completionTokens + other.completionTokens,
+    cachedPromptTokens: one.cachedPromptTokens + other.cachedPromptTokens,
+    reasoningTokens: one.reasoningTokens + other.reasoningTokens,
+    costMicroUsd: one.costMicroUsd + other.costMicroUsd,
+  };
+}
 
 /** A tenant's own rows of the ledger. Made by `ControlPlane.ledgerOf` from a context, so it cannot name another tenant. */
 export interface TenantLedger {

@@ -1,7 +1,7 @@
 import type { Collection, Document } from "mongodb";
 import type { TenantId } from "../../kernel/ids.js";
 import { hourMs, hourOf, type HourDocument, type RollupDocument, type UsageDocument } from "./usage-documents.js";
-import type { UsageGroup, UsageGrouping } from "./usage-rows.js";
+import { addUsage, noUsage, type UsageGroup, type UsageGrouping } from "./usage-rows.js";
 
 export interface UsageSpan {
   readonly tenantId: TenantId;
@@ -18,6 +18,9 @@ const keys: Readonly<Record<UsageGrouping, string | undefined>> = { MODEL: "$mod
 
 /** A correction is no call: it only moves money. */
 export const isCall: Document = { $cond: [{ $eq: [{ $type: "$corrects" }, "missing"] }, 1, 0] };
+
+/** What rows and rollups both have; a row of the first version that lacks one adds nothing to it. */
+export const summedFields = ["prompt_tokens", "completion_tokens", "cached_prompt_tokens", "reasoning_tokens", "cost_micro_usd"] as const;
 
 /** Below this the rows themselves are about as few as their rollups. */
 const rollupSpanMsMin = 2 * hourMs;
@@ -87,7 +90,7 @@ async function groups<Row extends Document>(collection: Collection<Row>, match: 
     .aggregate<Document>(
       [
         { $match: match },
-        { $group: { _id: key, calls: { $sum: calls }, prompt_tokens: { $sum: "$prompt_tokens" }, completion_tokens: { $sum: "$completion_tokens" }, cost_micro_usd: { $sum: "$cost_micro_usd" } } },
+        { $group: { _id: key, calls: { $sum: calls }, ...Object.fromEntries(summedFields.map((field) => [field, { $sum: `$${field}` }])) } },
       ],
       { maxTimeMS: timeMsMax },
     )
@@ -97,6 +100,8 @@ async function groups<Row extends Document>(collection: Collection<Row>, match: 
     calls: Number(group["calls"]),
     promptTokens: Number(group["prompt_tokens"]),
     completionTokens: Number(group["completion_tokens"]),
+    cachedPromptTokens: Number(group["cached_prompt_tokens"]),
+    reasoningTokens: Number(group["reasoning_tokens"]),
     costMicroUsd: Number(group["cost_micro_usd"]),
   }));
 }
@@ -104,15 +109,6 @@ async function groups<Row extends Document>(collection: Collection<Row>, match: 
 /** Adds the groups of several sources by key, in the order of keys. */
 function merge(parts: readonly (readonly UsageGroup[])[]): readonly UsageGroup[] {
   const byKey = new Map<string, UsageGroup>();
-  for (const group of parts.flat()) {
-    const sum = byKey.get(group.key) ?? { key: group.key, calls: 0, promptTokens: 0, completionTokens: 0, costMicroUsd: 0 };
-    byKey.set(group.key, {
-      key: group.key,
-      calls: sum.calls + group.calls,
-      promptTokens: sum.promptTokens + group.promptTokens,
-      completionTokens: sum.completionTokens + group.completionTokens,
-      costMicroUsd: sum.costMicroUsd + group.costMicroUsd,
-    });
-  }
+  for (const group of parts.flat()) byKey.set(group.key, { key: group.key, ...addUsage(byKey.get(group.key) ?? noUsage, group) });
   return [...byKey.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1));
 }
