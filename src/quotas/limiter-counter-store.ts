@@ -66,6 +66,13 @@ export class LimiterCounterStore implements CounterStore {
   }
 
   async #add(key: string, points: number, windowMs: number): Promise<number> {
+    const used = await this.#penalty(key, points, windowMs);
+    // It stood below zero: lost with a restart of the store, and then given back to. That would be credit for whoever
+    // comes now. Two who both see it both take it away: too few may pass then, never too many.
+    return used < points ? this.#penalty(key, points - used, windowMs) : used;
+  }
+
+  async #penalty(key: string, points: number, windowMs: number): Promise<number> {
     const counter = await this.#ask(() => this.limiter.penalty(key, points, { customDuration: seconds(windowMs) }));
     return counter.consumedPoints;
   }

@@ -55,6 +55,16 @@ export function describeCounterStore(name: string, open: () => Promise<{ one: Co
       expect(await stores.one.read([key])).toEqual([0]);
     });
 
+    it("gives no credit to takes on a counter that was lost and then given back to", async () => {
+      const key = newKey();
+      await stores.one.take(key, 5, 5, 60_000);
+      await stores.one.forget([key]);
+      await stores.one.giveBack(key, 5, 60_000);
+      const takes = await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? stores.one : stores.other).take(key, 1, 5, 60_000)));
+      expect(takes.filter((take) => take.kind === "TAKEN").length).toBeLessThanOrEqual(5);
+      expect((await stores.one.read([key]))[0]).toBeGreaterThanOrEqual(takes.filter((take) => take.kind === "TAKEN").length);
+    });
+
     it("reads several counters in the order asked, missing ones as 0", async () => {
       const [first, missing, last] = [newKey(), newKey(), newKey()];
       await stores.one.take(first, 1, 9, 60_000);
