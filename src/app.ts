@@ -22,6 +22,7 @@ import { TurnQueues } from "./metering/turn-queues.js";
 import { ProcessTelemetry } from "./observability/telemetry.js";
 import { AnswerOnce } from "./orchestrator/answer-once.js";
 import { AnswerQuestion } from "./orchestrator/answer-question.js";
+import { AnswerStreams } from "./orchestrator/answer-streams.js";
 import { IngestDocument } from "./orchestrator/ingest-document.js";
 import { IngestionQueue } from "./orchestrator/ingestion-queue.js";
 import { SearchDocuments } from "./orchestrator/search-documents.js";
@@ -144,6 +145,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const door = new MeteredDoor(quotas, budgets, queues, recorder, telemetry);
   const shared = { door, router, embedder, counter, search: searchPassages };
   const answers = new AnswerOnce(new AnswerQuestion({ ...shared, pool, guards: new Guards(telemetry), pseudonyms, telemetry }), router, telemetry);
+  const answerStreams = new AnswerStreams(answers, directory, telemetry);
   const search = new SearchDocuments(shared);
   const ingestion = new IngestionQueue({ router, embedder, door, counter, telemetry, directory, policies });
   closers.add("ingestion", () => ingestion.close());
@@ -163,7 +165,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
 
   const key = config.jwt.jwksUri === undefined ? await loadOrCreateDevelopmentKey(config.dataDir) : undefined;
   const gateway = await createGateway({
-    services: { stores: router, ingestion: ingest, ingestionProgress: ingestion, answers, search, quotas, budgets, usage: new UsageReporter(ledgerOf, pseudonyms), usageExports: new ExportUsage(control.usageRowsOf.bind(control), pseudonyms), rerating: new RerateUsage(control.corrections, prices, (tenantId) => budgets.recount(tenantId)), tenants: administration, moves, erasure, keys },
+    services: { stores: router, ingestion: ingest, ingestionProgress: ingestion, answers, answerStreams, search, quotas, budgets, usage: new UsageReporter(ledgerOf, pseudonyms), usageExports: new ExportUsage(control.usageRowsOf.bind(control), pseudonyms), rerating: new RerateUsage(control.corrections, prices, (tenantId) => budgets.recount(tenantId)), tenants: administration, moves, erasure, keys },
     admission: quotas,
     directory,
     policies,

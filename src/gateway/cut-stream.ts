@@ -1,14 +1,10 @@
 import { GraphQLError, type ExecutionResult, type FormattedExecutionResult } from "graphql";
-import { BulkheadError, unauthenticated } from "../kernel/errors.js";
+import { ClientGone } from "../kernel/client-gone.js";
+import { unauthenticated } from "../kernel/errors.js";
 import { maskError, maskRequestError, meantError } from "../graphql/mask-errors.js";
 import type { RequestContext } from "../graphql/request-context.js";
 
 type Report = (error: GraphQLError) => void;
-
-/** Says to whoever waits on the deadline that nobody listens any more. */
-export function clientGone(): BulkheadError {
-  return new BulkheadError("DEADLINE_EXCEEDED", "The client went away before the end");
-}
 
 /** Masks a result's errors; what is not meant for callers is reported first. */
 export function maskResult(result: ExecutionResult, context: Pick<RequestContext, "requestId">, report: Report): ExecutionResult {
@@ -47,6 +43,8 @@ export class CutStream implements AsyncGenerator<ExecutionResult, void, void> {
     private readonly context: RequestContext,
     private readonly report: Report,
     private readonly onEnd: () => void,
+    /** Asked when the client has gone: whether its connection broke without a word. */
+    private readonly isLost: () => boolean,
   ) {}
 
   async next(): Promise<IteratorResult<ExecutionResult, void>> {
@@ -63,7 +61,7 @@ export class CutStream implements AsyncGenerator<ExecutionResult, void, void> {
   }
 
   async return(): Promise<IteratorResult<ExecutionResult, void>> {
-    this.context.deadline.abort(clientGone());
+    this.context.deadline.abort(new ClientGone(this.isLost()));
     this.#end();
     return { done: true, value: undefined };
   }

@@ -1,13 +1,13 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { HeaderMap, type ApolloServer, type HTTPGraphQLResponse } from "@apollo/server";
 import { getOperationAST, parse } from "graphql";
+import { ClientGone } from "../kernel/client-gone.js";
 import { Deadline } from "../kernel/deadline.js";
 import { deadlineExceeded, unauthenticated } from "../kernel/errors.js";
 import type { RequestId } from "../kernel/ids.js";
 import { isIntrospection, queryLimits } from "../graphql/query-limits.js";
 import type { RequestContext } from "../graphql/request-context.js";
 import { authenticate } from "./authenticate.js";
-import { clientGone } from "./cut-stream.js";
 import { toHttpError } from "./http-error.js";
 import type { RequestOpener } from "./open-request.js";
 import { parseJson, readBody } from "./read-body.js";
@@ -34,7 +34,7 @@ export class GraphqlEndpoint {
     const body = request.method === "POST" ? await bodyOf(request) : undefined;
     const deadline = Deadline.after(this.parts.requestDeadlineMs);
     response.once("close", () => {
-      if (!response.writableFinished) deadline.abort(clientGone());
+      if (!response.writableFinished) deadline.abort(new ClientGone(false));
       deadline.dispose();
     });
     const answer = await withinDeadline(this.#execute(request, body, note, deadline), deadline);

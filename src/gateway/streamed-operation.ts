@@ -30,6 +30,8 @@ export interface StreamRequest {
 export interface PreparedOperation extends ExecutionArgs {
   readonly contextValue: RequestContext;
   readonly caller: VerifiedCaller;
+  /** Whether the client's connection broke without a word. Where that cannot be told, as over SSE, every end is on purpose. */
+  readonly isLost: () => boolean;
 }
 
 /** A stream's life ends with its token; a day at most, for timers of 32 bits and for tokens that never end. */
@@ -55,7 +57,7 @@ export class StreamedOperations {
   constructor(private readonly parts: StreamParts) {}
 
   /** Everything before execution. Throws what the caller did wrong or may not do. */
-  async prepare(request: StreamRequest, caller: VerifiedCaller): Promise<PreparedOperation> {
+  async prepare(request: StreamRequest, caller: VerifiedCaller, isLost = () => false): Promise<PreparedOperation> {
     const { schema, opener, gate } = this.parts;
     const { document, operation, variables } = this.#parse(request);
     const requestId = newId<RequestId>("request");
@@ -63,7 +65,7 @@ export class StreamedOperations {
     try {
       const contextValue = await opener.open(caller, requestId, deadline);
       await gate.admit(document, operation, variables, contextValue);
-      return { schema, document, operationName: operation.name?.value ?? null, variableValues: variables, contextValue, caller };
+      return { schema, document, operationName: operation.name?.value ?? null, variableValues: variables, contextValue, caller, isLost };
     } catch (error) {
       deadline.dispose();
       throw error;
@@ -94,7 +96,7 @@ export class StreamedOperations {
           clearInterval(watch);
           this.#running.delete(context);
           release?.();
-        });
+        }, args.isLost);
       }
       context.deadline.dispose();
       release?.();

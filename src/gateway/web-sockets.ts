@@ -27,6 +27,9 @@ const operationsPerSocketMax = 50;
 const closeUnauthorized = 4401;
 const closeForbidden = 4403;
 
+/** RFC 6455, 7.1.5: the connection ended without a close frame. */
+const closedWithoutWord = 1006;
+
 /** Longest delay a timer takes: 2^31 − 1 ms. */
 const timerMsMax = 2_147_000_000;
 
@@ -37,9 +40,12 @@ const afterStreamsMs = 100;
 export class WebSockets {
   readonly #server = new WebSocketServer({ noServer: true, maxPayload: bodyBytesMax, perMessageDeflate: false });
   readonly #callers = new WeakMap<WebSocket, VerifiedCaller>();
+  readonly #lost = new WeakSet<WebSocket>();
   readonly #shares = new TenantShares("openSockets", socketsPerTenantMax);
 
   constructor(operations: StreamedOperations, verifier: TokenVerifier, telemetry: Telemetry) {
+    // Before the library's own listener, which ends the operations of a socket that closes.
+    this.#server.on("connection", (socket) => socket.once("close", (code) => code === closedWithoutWord && this.#lost.add(socket)));
     useServer<Record<string, unknown>>(
       {
         onConnect: async ({ connectionParams, extra }) => {
@@ -61,7 +67,7 @@ export class WebSockets {
           try {
             const running = Object.keys(subscriptions).length;
             if (running > operationsPerSocketMax) throw queryTooComplex(`${running} operations on one connection`, `at most ${operationsPerSocketMax}`);
-            return await operations.prepare(payload, this.#callerOf(extra));
+            return await operations.prepare(payload, this.#callerOf(extra), () => this.#lost.has(extra.socket));
           } catch (error) {
             return [maskedError(error, telemetry)];
           }

@@ -1,6 +1,7 @@
 /** The enums of the schema. A key is the name callers write, a value what the code below speaks. */
 import "reflect-metadata";
 import { registerEnumType } from "type-graphql";
+import { errorCatalogue, type ErrorCode } from "../kernel/errors.js";
 import type { MovePhase } from "../storage/control/control-plane.js";
 import type { ErasurePhase, ErasureStatus } from "../storage/control/erasure-rows.js";
 import type { SiloIsolation } from "../storage/silo-provider.js";
@@ -132,20 +133,19 @@ registerEnumType(usageGroupingEnum, {
   },
 });
 
-export const refusalCodeEnum = {
-  RATE_LIMITED: "RATE_LIMITED",
-  BUDGET_EXCEEDED: "BUDGET_EXCEEDED",
-  OVERLOADED: "OVERLOADED",
-  GUARDRAIL_BLOCKED: "GUARDRAIL_BLOCKED",
-} as const;
-registerEnumType(refusalCodeEnum, {
-  name: "RefusalCode",
-  description: "Why a question was not answered, although nothing failed.",
+const codes = Object.keys(errorCatalogue) as ErrorCode[];
+/** One for refusals and failures: a document selects `code` of both, and GraphQL wants one type of it. */
+export const errorCodeEnum = Object.fromEntries(codes.map((code) => [code, code])) as Readonly<Record<ErrorCode, ErrorCode>>;
+registerEnumType(errorCodeEnum, {
+  name: "ErrorCode",
+  description: "The catalogue of errors and refusals, the same words as `extensions.code`. README has a section for each.",
   valuesConfig: {
     RATE_LIMITED: { description: "A limit of the tier is used up for now; `retryAfterMs` says until when." },
     BUDGET_EXCEEDED: { description: "The tenant's budget is used up." },
     OVERLOADED: { description: "The models are busy with a queue longer than the deadline." },
     GUARDRAIL_BLOCKED: { description: "A safety rule refused the question or the answer." },
+    STREAM_STALLED: { description: "The model began and fell silent." },
+    STREAM_TRUNCATED: { description: "The model's answer broke off before its end." },
   },
 });
 

@@ -58,7 +58,7 @@ export const fieldRules: FieldRules = {
     ...each(admin, "ingestDocument", "retryIngestion", "deleteDocument", "setBudget"),
     ...each(operator, "createTenant", "changeTier", "suspendTenant", "reactivateTenant", "eraseTenant", "rotateTenantKey", "cancelPlacementMove", "revertPlacementMove", "rerateUsage"),
   },
-  Subscription: { ...each(member, "ingestion"), ...each(operator, "placementMove") },
+  Subscription: { ...each(member, "answer", "ingestion"), ...each(operator, "placementMove") },
 
   Viewer: allow(underRuled, "user", "tenant", "tier", "placement", "roles"),
   ViewerTenant: allow(underRuled, "id", "name"),
@@ -88,6 +88,9 @@ export const fieldRules: FieldRules = {
   ClearConversationPayload: allow(underRuled, "conversationId"),
 
   Answer: allow(underRuled, "id", "text", "finishReason", "citations", "usage", "cached", "replayed", "model", "conversation", "latency"),
+  AnswerStarted: allow(underRuled, "id", "model"),
+  AnswerDelta: allow(underRuled, "text"),
+  AnswerFailed: allow(underRuled, "code", "message", "retryAfterMs", "requestId"),
   Citation: allow(tagged, "document", "chunkId", "snippet", "score"),
   AnswerUsage: allow(underRuled, "promptTokens", "completionTokens", "costMicroUsd", "cost"),
   AnswerLatency: allow(underRuled, "totalMs", "stages"),

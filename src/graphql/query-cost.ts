@@ -5,7 +5,7 @@ import { pageSizeDefault, pageSizeMax } from "../kernel/page.js";
 import { queryLimits } from "./query-limits.js";
 
 /** Root fields that do more than read a row, in reads: `ask` searches and calls a model, `search` embeds. */
-const rootCosts: Readonly<Record<string, number>> = { ask: 100, search: 20, ingestDocument: 20, exportUsage: 100 };
+const rootCosts: Readonly<Record<string, number>> = { ask: 100, answer: 100, search: 20, ingestDocument: 20, exportUsage: 100 };
 
 /** Costs remembered for one document: a page size a caller varies on purpose must not grow memory. */
 const costsPerDocumentMax = 16;
@@ -56,7 +56,7 @@ export class QueryCosts {
 }
 
 const estimate: ComplexityEstimator = ({ type, field, args, childComplexity }) => {
-  const isRoot = type.name === "Query" || type.name === "Mutation";
+  const isRoot = type.name === "Query" || type.name === "Mutation" || type.name === "Subscription";
   return ((isRoot ? rootCosts[field.name] : undefined) ?? 1) + childComplexity * pageSize(field, args);
 };
 

@@ -27,6 +27,7 @@ export interface Services {
   readonly ingestion: DocumentIngestion;
   readonly ingestionProgress: IngestionProgress;
   readonly answers: QuestionAnswering;
+  readonly answerStreams: AnswerStreaming;
   readonly search: DocumentSearch;
   readonly quotas: QuotaView;
   readonly budgets: TenantBudgets;
@@ -88,6 +89,18 @@ export interface Answered {
 export interface QuestionAnswering {
   /** `path` is the response path of the field that asks: with the request id it names one spending. */
   run(context: TenantContext, deadline: Deadline, input: AskInput, path: string): Promise<Answered | Refusal>;
+}
+
+/** Ends with one `ANSWER` or `REFUSAL`, unless it throws. */
+export type AnswerEvent =
+  | { readonly kind: "STARTED"; readonly id: string; readonly model: string }
+  | { readonly kind: "DELTA"; readonly text: string }
+  | Answered
+  | Refusal;
+
+export interface AnswerStreaming {
+  /** Goes on for a client that comes back. `deadline` is the listener's. Throws `BAD_USER_INPUT` without `idempotencyKey`. */
+  stream(context: TenantContext, deadline: Deadline, input: AskInput, path: string): AsyncIterable<AnswerEvent>;
 }
 
 export type SearchMode = "VECTOR" | "TEXT" | "HYBRID";

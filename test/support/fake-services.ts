@@ -1,8 +1,9 @@
+import type { Deadline } from "../../src/kernel/deadline.js";
 import { newId, parseTenantId, type ChunkId, type ConversationId, type DocumentId, type MoveId, type TenantId } from "../../src/kernel/ids.js";
 import { notFound } from "../../src/kernel/errors.js";
 import type { Page, PageRequest } from "../../src/kernel/page.js";
 import { refusal, type Refusal } from "../../src/kernel/refusal.js";
-import type { Answered, Services, TenantAdministration } from "../../src/graphql/services.js";
+import type { AnswerEvent, Answered, AskInput, Services, TenantAdministration } from "../../src/graphql/services.js";
 import type { PlacementMoveRow } from "../../src/storage/control/control-plane.js";
 import type { ErasureRow } from "../../src/storage/control/erasure-rows.js";
 import type { ChunkRow, ConversationRow, ConversationStore, DocumentRow, DocumentStore, IdempotencyStore, MessageRow, TenantStore } from "../../src/storage/tenant-store.js";
@@ -90,6 +91,7 @@ export class FakeServices implements Services {
       return this.answer(context);
     },
   };
+  readonly answerStreams: Services["answerStreams"] = { stream: (context, deadline, input, path) => this.#stream(context, deadline, input, path) };
   readonly search: Services["search"] = {
     run: (context, _deadline, { query }) =>
       Promise.resolve(query === "refuse me" ? refusal("RATE_LIMITED", "Too many tokens", { retryAfterMs: 1_500, limit: "tokensPerMinute" }) : { kind: "HITS", hits: this.#visible(context).map((row) => ({ chunk: chunkOf(row), score: 0.5, vectorScore: 0.4 })) }),
@@ -172,6 +174,12 @@ export class FakeServices implements Services {
       if (signal.aborted) reject(signal.reason);
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     });
+  }
+
+  async *#stream(context: TenantContext, deadline: Deadline, input: AskInput, path: string): AsyncGenerator<AnswerEvent> {
+    yield { kind: "STARTED", id: "ans_1", model: "fake" };
+    yield { kind: "DELTA", text: "Because." };
+    yield await this.answers.run(context, deadline, input, path);
   }
 
   async *#watchMove(id: unknown): AsyncGenerator<PlacementMoveRow> {

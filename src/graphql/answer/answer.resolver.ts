@@ -1,16 +1,17 @@
 import "reflect-metadata";
 import type { GraphQLResolveInfo } from "graphql";
-import { Arg, Ctx, FieldResolver, Info, Mutation, Resolver, Root } from "type-graphql";
-import { badUserInput, notFound } from "../../kernel/errors.js";
+import { Arg, Ctx, FieldResolver, Info, Mutation, Resolver, Root, Subscription } from "type-graphql";
+import { badUserInput, notFound, type ErrorCode } from "../../kernel/errors.js";
 import { isWellFormedId, type ConversationId, type TenantId } from "../../kernel/ids.js";
 import { isRefusal, type Refusal } from "../../kernel/refusal.js";
 import type { ConversationRow, DocumentRow } from "../../storage/tenant-store.js";
 import { ConversationType } from "../conversation/conversation.type.js";
+import { maskError, meantError } from "../mask-errors.js";
 import { formatMicroUsd } from "../money.js";
 import { asTenant, type RequestContext, type TenantRequest } from "../request-context.js";
 import { responsePath } from "../response-path.js";
-import type { Answered, AskInput } from "../services.js";
-import { AnswerType, AskInputType, AskResultType } from "./answer.type.js";
+import type { AnswerEvent, Answered, AskInput } from "../services.js";
+import { AnswerEventType, AnswerType, AskInputType, AskResultType } from "./answer.type.js";
 
 interface AnswerView extends Omit<Answered, "citations" | "usage"> {
   readonly citations: readonly { tenantId: TenantId; document: DocumentRow; chunkId: string; snippet: string; score: number }[];
@@ -26,10 +27,54 @@ export class AnswerResolver {
     return isRefusal(result) ? result : toView(result, request);
   }
 
+  @Subscription(() => AnswerEventType, {
+    nullable: true,
+    description: "Answers as `ask` does, word by word. `idempotencyKey` is required: a client that lost its connection subscribes again with the same arguments and hears the answer from its first word, without asking twice.",
+    subscribe: ({ args, context, info }: { args: { input?: AskInputType }; context: RequestContext; info: GraphQLResolveInfo }) => answerEvents(args.input, context, info),
+  })
+  answer(@Arg("input", () => AskInputType) _input: AskInputType, @Root() event: AnswerEventView): AnswerEventView {
+    return event;
+  }
+
   @FieldResolver(() => ConversationType, { nullable: true })
   async conversation(@Root() answer: AnswerView, @Ctx() context: RequestContext): Promise<ConversationRow | undefined> {
     return answer.conversationId === undefined ? undefined : asTenant(context).loaders.conversation(answer.conversationId);
   }
+}
+
+interface FailedView {
+  readonly kind: "FAILED";
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly retryAfterMs?: number;
+  readonly requestId?: string;
+}
+
+type AnswerEventView = Exclude<AnswerEvent, Answered> | AnswerView | FailedView;
+
+/** What fails before the answer began is an error of the field, as with `ask`; what fails after is an event. */
+async function* answerEvents(input: AskInputType | undefined, context: RequestContext, info: GraphQLResolveInfo): AsyncGenerator<AnswerEventView> {
+  const request = asTenant(context);
+  if (input === undefined) throw badUserInput("input", "none", "a question");
+  let hasStarted = false;
+  try {
+    for await (const event of request.services.answerStreams.stream(request.tenant, request.deadline, parseAskInput(input), responsePath(info))) {
+      hasStarted = true;
+      yield event.kind === "ANSWER" ? await toView(event, request) : event;
+    }
+  } catch (error) {
+    // The end of the listener's own time, by token, suspension or drain, is told by whoever cuts the stream.
+    if (!hasStarted || request.deadline.signal.aborted) throw error;
+    yield failedView(error, request);
+  }
+}
+
+function failedView(error: unknown, { requestId, telemetry }: TenantRequest): FailedView {
+  const meant = meantError(error);
+  const { message } = maskError(error);
+  if (meant !== undefined && meant.code !== "INTERNAL") return { kind: "FAILED", code: meant.code, message, ...(meant.details.retryAfterMs === undefined ? {} : { retryAfterMs: meant.details.retryAfterMs }) };
+  telemetry.log("error", "Unexpected error", { requestId, err: error });
+  return { kind: "FAILED", code: "INTERNAL", message, requestId };
 }
 
 /** Lengths and models are the tier's and are checked where the question is answered. */

@@ -1,10 +1,11 @@
 import "reflect-metadata";
 import { createUnionType, Field, Float, ID, InputType, Int, ObjectType } from "type-graphql";
 import type { FinishReason } from "../../inference/inference-backend.js";
+import type { ErrorCode } from "../../kernel/errors.js";
 import { isRefusal, type RefusalCode } from "../../kernel/refusal.js";
 import { ConversationType } from "../conversation/conversation.type.js";
 import { DocumentType } from "../document/document.type.js";
-import { finishReasonEnum, refusalCodeEnum } from "../enums.js";
+import { finishReasonEnum, errorCodeEnum } from "../enums.js";
 import { safeInt } from "../scalars.js";
 
 @InputType("AskInput", { description: "A question to the tenant's documents." })
@@ -108,7 +109,7 @@ export class AnswerType {
 
 @ObjectType("Refusal", { simpleResolvers: true, description: "A question that was not answered now, although nothing failed. It cost nothing." })
 export class RefusalType {
-  @Field(() => refusalCodeEnum, { description: "Why." })
+  @Field(() => errorCodeEnum, { description: "Why." })
   code!: RefusalCode;
 
   @Field(() => String, { description: "Why, in words." })
@@ -120,6 +121,46 @@ export class RefusalType {
   @Field(() => String, { nullable: true, description: "The limit that was hit, such as `tokensPerMinute`." })
   limit?: string;
 }
+
+@ObjectType("AnswerStarted", { simpleResolvers: true, description: "The question was admitted and is being answered." })
+export class AnswerStartedType {
+  @Field(() => ID, { description: "The answer's id. Opaque." })
+  id!: string;
+
+  @Field(() => String, { description: "The model that answers." })
+  model!: string;
+}
+
+@ObjectType("AnswerDelta", { simpleResolvers: true, description: "The next words of the answer." })
+export class AnswerDeltaType {
+  @Field(() => String, { description: "To be put after what came before." })
+  text!: string;
+}
+
+@ObjectType("AnswerFailed", { simpleResolvers: true, description: "An answer that began and could not be finished. What came is not the answer, and is not remembered." })
+export class AnswerFailedType {
+  @Field(() => errorCodeEnum, { description: "Why, such as `STREAM_TRUNCATED`." })
+  code!: ErrorCode;
+
+  @Field(() => String, { description: "Why, in words." })
+  message!: string;
+
+  @Field(() => Int, { nullable: true, description: "After how many milliseconds it is worth asking again; null when that is not known." })
+  retryAfterMs?: number;
+
+  @Field(() => String, { nullable: true, description: "For `INTERNAL`: what to name when asking the operator." })
+  requestId?: string;
+}
+
+export const AnswerEventType = createUnionType({
+  name: "AnswerEvent",
+  description: "First `AnswerStarted`, then any number of `AnswerDelta`, then one `Answer` or `AnswerFailed`. A `Refusal` comes alone, or ends an answer that a guard stopped.",
+  types: () => [AnswerStartedType, AnswerDeltaType, AnswerType, RefusalType, AnswerFailedType] as const,
+  // The classes describe fields; what arrives is the resolver's view, which has a kind.
+  resolveType: (event: object) => eventTypes[(event as { readonly kind: keyof typeof eventTypes }).kind],
+});
+
+const eventTypes = { STARTED: AnswerStartedType, DELTA: AnswerDeltaType, ANSWER: AnswerType, REFUSAL: RefusalType, FAILED: AnswerFailedType };
 
 export const AskResultType = createUnionType({
   name: "AskResult",
