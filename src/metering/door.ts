@@ -55,9 +55,9 @@ export type ReportUsage = (usage: CallUsage) => void;
 export interface Door {
   /**
    * Reserves once for the calls of one question, or refuses it for want of tokens, of money or of a
-   * place in line. Settle the envelope exactly once, in a `finally`. Throws `SERVICE_UNAVAILABLE`.
+   * place in line that comes before the deadline. Settle the envelope exactly once, in a `finally`. Throws `SERVICE_UNAVAILABLE`.
    */
-  open(context: TenantContext, tokens: number, calls: readonly BoundedCall[]): Promise<Envelope | Refusal>;
+  open(context: TenantContext, deadline: Deadline, tokens: number, calls: readonly BoundedCall[]): Promise<Envelope | Refusal>;
   /** Holds more for a call of the envelope that goes on; false when a limit or a budget does not allow it. Throws `SERVICE_UNAVAILABLE`. */
   extend(envelope: Envelope, more: BoundedCall): Promise<boolean>;
   /** Rejects with what the work threw, or with the deadline's reason, also when the work ignores its signal. */

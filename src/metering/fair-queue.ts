@@ -1,8 +1,12 @@
 import type { TenantId } from "../kernel/ids.js";
 import { refusal, type Refusal } from "../kernel/refusal.js";
 import { FlowQueue, type Flow, type Waiter } from "./flow-queue.js";
+import { LinePace } from "./line-pace.js";
+import { WholeShare, type Demand, type PoolShare, type ShareUser } from "./pool-share.js";
 
-export type WorkClass = "INTERACTIVE" | "INGEST";
+/** The highest first. A class waits while a call of a higher one does, and all but the first leave a slot free for it. */
+export const workClasses = ["INTERACTIVE", "INGEST", "AUDIT", "MOVE"] as const;
+export type WorkClass = (typeof workClasses)[number];
 
 export interface TurnRequest {
   readonly tenantId: TenantId;
@@ -11,6 +15,8 @@ export interface TurnRequest {
   /** Upper bound of what the call will use; the service a tenant is charged until it ends. */
   readonly tokens: number;
   readonly workClass: WorkClass;
+  /** Until the request's deadline, in milliseconds. Left out: the call waits for as long as its signal lets it. */
+  readonly leftMs?: number;
 }
 
 /** The right to use the shared pool. Release it exactly once; later calls do nothing. */
@@ -21,13 +27,13 @@ export interface Turn {
 }
 
 export interface FairQueueOptions {
-  /** Calls that run at once. */
+  /** Calls that run at once, on all servers. */
   readonly slots: number;
   /**
-   * Of those, how many may be ingestion. The default leaves one free: turns are not taken away, so
-   * otherwise a question could find every slot held by a batch that has just begun.
+   * Of those, how many may be of the classes below questions. The default leaves one free: turns are
+   * not taken away, so otherwise a question could find every slot held by a batch that has just begun.
    */
-  readonly ingestSlots?: number;
+  readonly backgroundSlots?: number;
   readonly waitingPerTenantMax?: number;
   readonly waitingMax?: number;
 }
@@ -39,60 +45,106 @@ const waitingPerTenantMaxDefault = 64;
 const waitingMaxDefault = 10_000;
 /** Weight of the latest call in the mean that `retryAfterMs` is derived from. */
 const holdSmoothing = 0.1;
+/** A call is refused for its deadline only when its turn is expected this many times later: calls that leave shorten the line. */
+const lateness = 1.25;
+
+/** The calls of one class. */
+interface Line {
+  readonly rank: number;
+  readonly queue: FlowQueue;
+  readonly pace: LinePace;
+}
 
 /**
- * Turns at a shared pool, weighted between tenants and counted in tokens. Questions go before
- * ingestion; within a class the least served tenant is next. No slot stays empty while a call that
- * may use it waits.
+ * Turns at a shared pool, weighted between tenants and counted in tokens. Higher classes go first;
+ * within a class the least served tenant is next. No slot of this server's share stays empty while a
+ * call that may use it waits.
  */
-export class FairQueue {
-  readonly #classes: Readonly<Record<WorkClass, FlowQueue>> = { INTERACTIVE: new FlowQueue(), INGEST: new FlowQueue() };
-  readonly #ingestSlots: number;
+export class FairQueue implements ShareUser {
+  readonly #lines: readonly Line[] = workClasses.map((_, rank) => ({ rank, queue: new FlowQueue(), pace: new LinePace() }));
+  readonly #lineOf = Object.fromEntries(workClasses.map((name, rank) => [name, this.#lines[rank]])) as Readonly<Record<WorkClass, Line>>;
   readonly #waitingPerTenantMax: number;
   readonly #waitingMax: number;
   #holdMs = 100;
+  #running = 0;
+  #timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly options: FairQueueOptions) {
-    this.#ingestSlots = options.ingestSlots ?? Math.max(1, options.slots - 1);
+  /** `share`: left out, this server has all slots and no rates bind it. */
+  constructor(private readonly options: FairQueueOptions, private readonly share: PoolShare = new WholeShare(options.slots)) {
     this.#waitingPerTenantMax = options.waitingPerTenantMax ?? waitingPerTenantMaxDefault;
     this.#waitingMax = options.waitingMax ?? waitingMaxDefault;
+    share.attach(this);
   }
 
   get running(): number {
-    return this.#classes.INTERACTIVE.running + this.#classes.INGEST.running;
+    return this.#running;
   }
 
   get waiting(): number {
-    return this.#classes.INTERACTIVE.waiting + this.#classes.INGEST.waiting;
+    let waiting = 0;
+    for (const { queue } of this.#lines) waiting += queue.waiting;
+    return waiting;
   }
 
-  /** Resolves with a turn, or with `OVERLOADED` at once when the line is full. Rejects with the signal's reason; the place is free then. */
+  /**
+   * Resolves with a turn, or with `OVERLOADED` at once when the line is full or the turn would come
+   * after the deadline. Rejects with the signal's reason; the place is free then.
+   */
   acquire(request: TurnRequest, signal: AbortSignal): Promise<Turn | Refusal> {
     if (signal.aborted) return Promise.reject(signal.reason);
-    const queue = this.#classes[request.workClass];
-    const flow = queue.flowOf(request.tenantId, request.weight);
-    if (queue.waiting === 0 && this.#hasRoom(request.workClass)) {
-      queue.start(flow, request.tokens);
-      return Promise.resolve(this.#turn(flow, request, 0));
+    const line = this.#lineOf[request.workClass];
+    const flow = line.queue.flowOf(request.tenantId, request.weight);
+    if (line.queue.waiting === 0 && this.#mayStart(line)) {
+      line.queue.start(flow, request.tokens);
+      return Promise.resolve(this.#turn(line, flow, request, 0));
     }
-    const full = this.#refuseIfFull(flow.waiting.size);
-    return full === undefined ? this.#wait(queue, flow, request, signal) : Promise.resolve(full);
+    const refused = this.#refuseIfFull(flow.waiting.size) ?? this.#refuseIfLate(line, flow, request.leftMs);
+    return refused === undefined ? this.#wait(line, flow, request, signal) : Promise.resolve(refused);
   }
 
   /** What `acquire` would refuse a question of this tenant with at this moment, for work that must be paid for before its turn. */
-  refusalNow(tenantId: TenantId): Refusal | undefined {
-    const { INTERACTIVE: queue } = this.#classes;
-    if (queue.waiting === 0 && this.#hasRoom("INTERACTIVE")) return undefined;
-    return this.#refuseIfFull(queue.waitingOf(tenantId));
+  refusalNow(tenantId: TenantId, weight: number, leftMs: number): Refusal | undefined {
+    const line = this.#lineOf.INTERACTIVE;
+    if (line.queue.waiting === 0 && this.#mayStart(line)) return undefined;
+    const flow = line.queue.flowOf(tenantId, weight);
+    return this.#refuseIfFull(flow.waiting.size) ?? this.#refuseIfLate(line, flow, leftMs);
+  }
+
+  *demand(): Generator<Demand> {
+    for (const { rank, queue } of this.#lines) {
+      for (const { name, weight, running, waiting } of queue.busy()) yield { tenantId: name, weight, rank, running, waiting: waiting.size };
+    }
+  }
+
+  resume(): void {
+    for (const line of this.#lines) {
+      while (line.queue.waiting > 0 && this.#mayStart(line)) {
+        line.pace.moved(performance.now());
+        line.queue.next()?.grant();
+      }
+    }
+    if (this.waiting > 0) this.#awaitShare();
   }
 
   #refuseIfFull(waitingOfTenant: number): Refusal | undefined {
-    if (waitingOfTenant >= this.#waitingPerTenantMax) return this.#overloaded("waitingCallsPerTenant", waitingOfTenant);
-    if (this.waiting >= this.#waitingMax) return this.#overloaded("waitingCalls", this.waiting);
-    return undefined;
+    if (waitingOfTenant >= this.#waitingPerTenantMax) return this.#overloaded("waitingCallsPerTenant", this.#holdMs * waitingOfTenant / this.options.slots);
+    const { waiting } = this;
+    return waiting >= this.#waitingMax ? this.#overloaded("waitingCalls", this.#holdMs * waiting / this.options.slots) : undefined;
   }
 
-  #wait(queue: FlowQueue, flow: Flow, request: TurnRequest, signal: AbortSignal): Promise<Turn> {
+  /** By the tenant's own place in the order of service: what is behind that in others' lines does not count. */
+  #refuseIfLate({ queue, pace }: Line, flow: Flow, leftMs: number | undefined): Refusal | undefined {
+    const { turnMs } = pace;
+    if (leftMs === undefined || turnMs === undefined) return undefined;
+    const enough = (leftMs * lateness) / turnMs;
+    // In time even as the last of all, which spares the count.
+    if (queue.waiting <= enough) return undefined;
+    const ahead = queue.aheadOf(flow, enough);
+    return ahead <= enough ? undefined : this.#overloaded("deadline", ahead * turnMs - leftMs);
+  }
+
+  #wait(line: Line, flow: Flow, request: TurnRequest, signal: AbortSignal): Promise<Turn> {
+    const { queue, pace } = line;
     return new Promise((resolve, reject) => {
       const since = performance.now();
       const leave = () => {
@@ -103,16 +155,21 @@ export class FairQueue {
         tokens: request.tokens,
         grant: () => {
           signal.removeEventListener("abort", leave);
-          resolve(this.#turn(flow, request, performance.now() - since));
+          resolve(this.#turn(line, flow, request, performance.now() - since));
         },
       };
       signal.addEventListener("abort", leave, { once: true });
+      if (queue.waiting === 0) pace.began(since);
       queue.add(waiter);
+      this.#awaitShare();
     });
   }
 
-  #turn(flow: Flow, request: TurnRequest, waitedMs: number): Turn {
+  #turn({ rank, queue }: Line, flow: Flow, request: TurnRequest, waitedMs: number): Turn {
     const since = performance.now();
+    const { tenantId, weight, tokens } = request;
+    this.#running += 1;
+    this.share.started(tenantId, weight, rank, tokens);
     let released = false;
     return {
       kind: "TURN",
@@ -120,26 +177,37 @@ export class FairQueue {
       release: (usedTokens) => {
         if (released) return;
         released = true;
+        this.#running -= 1;
         this.#holdMs += holdSmoothing * (performance.now() - since - this.#holdMs);
-        this.#classes[request.workClass].finish(flow, request.tokens, usedTokens);
-        this.#dispatch();
+        queue.finish(flow, tokens, usedTokens);
+        this.share.ended(tokens, usedTokens);
+        this.resume();
       },
     };
   }
 
-  #dispatch(): void {
-    while (this.#classes.INTERACTIVE.waiting > 0 && this.#hasRoom("INTERACTIVE")) this.#classes.INTERACTIVE.next()?.grant();
-    while (this.#classes.INGEST.waiting > 0 && this.#hasRoom("INGEST")) this.#classes.INGEST.next()?.grant();
+  #mayStart({ rank }: Line): boolean {
+    const { slots } = this.share;
+    if (this.#running >= slots || this.share.pauseMs > 0) return false;
+    if (rank === 0) return true;
+    const background = this.#running - this.#lineOf.INTERACTIVE.queue.running;
+    if (background >= (this.options.backgroundSlots ?? Math.max(1, slots - 1))) return false;
+    for (let above = 0; above < rank; above += 1) if ((this.#lines[above] as Line).queue.waiting > 0) return false;
+    return true;
   }
 
-  #hasRoom(workClass: WorkClass): boolean {
-    if (this.running >= this.options.slots) return false;
-    if (workClass === "INTERACTIVE") return true;
-    return this.#classes.INTERACTIVE.waiting === 0 && this.#classes.INGEST.running < this.#ingestSlots;
+  /** Somebody waits: for a slot that this server has not, or for the provider's rates. */
+  #awaitShare(): void {
+    if (this.#running >= this.share.slots) return this.share.wanted();
+    const { pauseMs } = this.share;
+    if (pauseMs === 0 || pauseMs === Number.POSITIVE_INFINITY || this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.resume();
+    }, pauseMs).unref();
   }
 
-  #overloaded(limit: string, ahead: number): Refusal {
-    const retryAfterMs = Math.max(100, Math.ceil((this.#holdMs * ahead) / this.options.slots));
-    return refusal("OVERLOADED", "Too many calls wait for a model", { limit, retryAfterMs });
+  #overloaded(limit: string, waitMs: number): Refusal {
+    return refusal("OVERLOADED", "Too many calls wait for a model", { limit, retryAfterMs: Math.max(100, Math.ceil(waitMs)) });
   }
 }

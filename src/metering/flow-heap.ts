@@ -17,6 +17,11 @@ export class FlowHeap<Item extends HeapItem> {
     return this.#items[0];
   }
 
+  /** In no order but that the least is first. */
+  get items(): readonly Item[] {
+    return this.#items;
+  }
+
   push(item: Item): void {
     item.slot = this.#items.length;
     this.#items.push(item);

@@ -6,6 +6,8 @@ export interface Flow extends HeapItem {
   weight: number;
   running: number;
   readonly waiting: Set<Waiter>;
+  /** Of the calls that wait. */
+  waitingTokens: number;
 }
 
 export interface Waiter {
@@ -53,6 +55,7 @@ export class FlowQueue {
   add(waiter: Waiter): void {
     const { flow } = waiter;
     flow.waiting.add(waiter);
+    flow.waitingTokens += waiter.tokens;
     this.#waiting += 1;
     if (flow.slot < 0) this.#heap.push(flow);
   }
@@ -60,6 +63,7 @@ export class FlowQueue {
   /** A caller that went away. False when it had its turn already. */
   remove(waiter: Waiter): boolean {
     if (!waiter.flow.waiting.delete(waiter)) return false;
+    waiter.flow.waitingTokens -= waiter.tokens;
     this.#waiting -= 1;
     if (waiter.flow.waiting.size === 0) this.#heap.remove(waiter.flow);
     return true;
@@ -74,6 +78,32 @@ export class FlowQueue {
     this.remove(first.value);
     this.start(flow, first.value.tokens);
     return first.value;
+  }
+
+  /**
+   * How many calls go before one more of this flow, if nobody else comes: its own that wait, and of
+   * each other flow only what it is owed before that, however long its line is. Counts no further
+   * than just above `enough`.
+   */
+  aheadOf(flow: Flow, enough: number): number {
+    const begins = flow.service + flow.waitingTokens / flow.weight;
+    let ahead = flow.waiting.size;
+    for (const other of this.#heap.items) {
+      if (ahead > enough) return ahead;
+      if (other === flow) continue;
+      let service = other.service;
+      for (const { tokens } of other.waiting) {
+        if (service >= begins || ahead > enough) break;
+        ahead += 1;
+        service += tokens / other.weight;
+      }
+    }
+    return ahead;
+  }
+
+  /** Flows with calls that run or wait. */
+  *busy(): Generator<Flow> {
+    for (const flow of this.#flows.values()) if (flow.running > 0 || flow.waiting.size > 0) yield flow;
   }
 
   /** Charges a call whose turn begins now. */
@@ -99,7 +129,7 @@ export class FlowQueue {
   }
 
   #open(name: string, weight: number): Flow {
-    const flow: Flow = { name, weight, running: 0, waiting: new Set(), service: this.#virtualTime, slot: -1 };
+    const flow: Flow = { name, weight, running: 0, waiting: new Set(), waitingTokens: 0, service: this.#virtualTime, slot: -1 };
     this.#flows.set(name, flow);
     return flow;
   }

@@ -22,10 +22,10 @@ export class MeteredDoor implements Door {
     private readonly telemetry: Telemetry,
   ) {}
 
-  async open(context: TenantContext, tokens: number, calls: readonly BoundedCall[]): Promise<Envelope | Refusal> {
-    // A line that is full now would refuse the completion after its embedding was paid for.
+  async open(context: TenantContext, deadline: Deadline, tokens: number, calls: readonly BoundedCall[]): Promise<Envelope | Refusal> {
+    // A line that is full, or too slow for the deadline, would refuse the completion after its embedding was paid for.
     for (const { kind, model } of calls) {
-      const full = kind === "COMPLETION" ? this.queues.of(kind, model).refusalNow(context.tenantId) : undefined;
+      const full = kind === "COMPLETION" ? this.queues.of(kind, model).refusalNow(context.tenantId, context.policy.weight, deadline.remainingMs()) : undefined;
       if (full !== undefined) return this.#refused(context, full);
     }
     const reserved = await this.#take(context, tokens, calls);
@@ -79,7 +79,7 @@ export class MeteredDoor implements Door {
     if (isRefusal(source)) return this.#refused(context, source);
     try {
       const turn = await this.queues.of(call.kind, call.model).acquire(
-        { tenantId: context.tenantId, weight: context.policy.weight, tokens: call.reserveTokens, workClass: call.workClass },
+        { tenantId: context.tenantId, weight: context.policy.weight, tokens: call.reserveTokens, workClass: call.workClass, leftMs: deadline.remainingMs() },
         deadline.signal,
       );
       if (isRefusal(turn)) {

@@ -86,7 +86,7 @@ export class AnswerQuestion {
     const historyTokens = history.reduce((total, turn) => total + counter.count(turn.question) + counter.count(turn.answer), 0);
     const answerTokens = plan.isDeclared ? plan.maxTokens : this.#lengths.estimate(context.tenantId, plan.chosen.model, plan.maxTokens);
     const tokens = { question: questionTokens, history: historyTokens, answer: answerTokens };
-    const envelope = await stages.time("reserve", () => door.open(context, boundOf(context, tokens), callsOf(plan, context, embedder.model, tokens)));
+    const envelope = await stages.time("reserve", () => door.open(context, deadline, boundOf(context, tokens), callsOf(plan, context, embedder.model, tokens)));
     if (isRefusal(envelope)) return envelope;
     const spent = { promptTokens: 0, completionTokens: 0, costMicroUsd: 0 };
     return { context, deadline, path, id: newId("message"), plan, history, questionTokens, historyTokens, answerTokens, envelope, rows: new PendingRows(), stages, spent };
@@ -167,7 +167,7 @@ export class AnswerQuestion {
     const { guards, door, counter, pseudonyms } = this.parts;
     const { context, deadline, plan, history } = asking;
     const { canary, guard } = guards.watchOutput();
-    const request = { model: plan.chosen.model, question: plan.question, history, passages, maxTokens: plan.maxTokens, userTag: await pseudonyms.forProvider(context), canary };
+    const request = { model: plan.chosen.model, question: plan.question, history, passages, maxTokens: plan.maxTokens, userTag: await pseudonyms.forProvider(context), cacheSalt: await pseudonyms.cacheSalt(context), endsAt: deadline.endsAt, canary };
     const contextTokens = passages.reduce((total, passage) => total + passage.textTokens, 0);
     const promptTokens = asking.questionTokens + asking.historyTokens + contextTokens + promptOverheadTokens;
     const call: MeteredCall = { ...callOf(asking, "model"), kind: "COMPLETION", model: plan.chosen.model, reserveTokens: promptTokens + asking.answerTokens, workClass: "INTERACTIVE" };

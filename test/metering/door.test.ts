@@ -262,7 +262,7 @@ describe("the door under load", () => {
 describe("an envelope", () => {
   it("is one reservation for several calls, and gives back what none used", async () => {
     const bench = open();
-    const envelope = await bench.door.open(bench.context, 3_000, []);
+    const envelope = await bench.door.open(bench.context, deadline(), 3_000, []);
     if (isRefusal(envelope)) return expect.unreachable();
     expect(await usedBy(bench)).toBe(3_000);
     await bench.door.run(bench.context, deadline(), { ...call, envelope }, async () => ({ value: 1, usage }));
@@ -275,7 +275,7 @@ describe("an envelope", () => {
   it("refuses before the first call is made", async () => {
     const bench = open({ tokensPerMinute: 100 });
     await bench.quotas.reserveTokens(bench.context, 50);
-    expect(await bench.door.open(bench.context, 60, [])).toEqual(refusal("RATE_LIMITED", expect.any(String) as string, { limit: "tokensPerMinute", retryAfterMs: expect.any(Number) as number }));
+    expect(await bench.door.open(bench.context, deadline(), 60, [])).toEqual(refusal("RATE_LIMITED", expect.any(String) as string, { limit: "tokensPerMinute", retryAfterMs: expect.any(Number) as number }));
   });
 });
 

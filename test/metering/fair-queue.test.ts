@@ -1,28 +1,9 @@
-import { setMaxListeners } from "node:events";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { TenantId } from "../../src/kernel/ids.js";
 import { isRefusal } from "../../src/kernel/refusal.js";
-import { FairQueue, type Turn, type TurnRequest } from "../../src/metering/fair-queue.js";
+import { FairQueue, workClasses, type Turn, type TurnRequest } from "../../src/metering/fair-queue.js";
 import { FlowQueue } from "../../src/metering/flow-queue.js";
-
-const never = new AbortController().signal;
-// Hundreds of calls wait on it at once, which is what the test is about.
-setMaxListeners(0, never);
-
-function nextTurnOfLoop(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
-function requestOf(tenant: string, more: Partial<TurnRequest> = {}): TurnRequest {
-  return { tenantId: tenant as TenantId, weight: 1, tokens: 100, workClass: "INTERACTIVE", ...more };
-}
-
-async function turnOf(queue: FairQueue, request: TurnRequest, signal = never): Promise<Turn> {
-  const turn = await queue.acquire(request, signal);
-  if (isRefusal(turn)) throw new TypeError(`Refused: ${turn.message}`);
-  return turn;
-}
+import { never, nextTurnOfLoop, requestOf, turnOf } from "./queue-fixtures.js";
 
 /** Fills the single slot, lines up the named tenants, and tells in which order they get their turns. */
 async function orderOf(queue: FairQueue, requests: readonly TurnRequest[]): Promise<readonly string[]> {
@@ -30,7 +11,7 @@ async function orderOf(queue: FairQueue, requests: readonly TurnRequest[]): Prom
   const order: string[] = [];
   const all = requests.map(async (request) => {
     const turn = await turnOf(queue, request);
-    order.push(request.workClass === "INGEST" ? `${request.tenantId}*` : request.tenantId);
+    order.push(request.workClass === "INTERACTIVE" ? request.tenantId : `${request.tenantId} ${request.workClass}`);
     await Promise.resolve();
     turn.release(request.tokens);
   });
@@ -92,15 +73,15 @@ describe("the fair queue", () => {
     expect(order.slice(0, 4).filter((tenant) => tenant === "careful").length).toBeGreaterThanOrEqual(2);
   });
 
-  it("serves questions before ingestion", async () => {
-    const requests = [requestOf("a", { workClass: "INGEST" }), requestOf("b", { workClass: "INGEST" }), requestOf("c"), requestOf("a")];
-    expect(await orderOf(new FairQueue({ slots: 1 }), requests)).toEqual(["c", "a", "a*", "b*"]);
+  it("serves questions before ingestion, that before audits, and moves last", async () => {
+    const requests = [requestOf("a", { workClass: "MOVE" }), requestOf("a", { workClass: "AUDIT" }), requestOf("a", { workClass: "INGEST" }), requestOf("b", { workClass: "INGEST" }), requestOf("c"), requestOf("a")];
+    expect(await orderOf(new FairQueue({ slots: 1 }), requests)).toEqual(["c", "a", "a INGEST", "b INGEST", "a AUDIT", "a MOVE"]);
   });
 
-  it("keeps a slot for questions while ingestion floods", async () => {
+  it("keeps a slot for questions while lower classes flood", async () => {
     const queue = new FairQueue({ slots: 3 });
-    const ingests = Array.from({ length: 10 }, () => queue.acquire(requestOf("a", { workClass: "INGEST" }), never));
-    await Promise.all(ingests.slice(0, 2));
+    const floods = Array.from({ length: 12 }, (_, i) => queue.acquire(requestOf("a", { workClass: workClasses[1 + (i % 3)] ?? "INGEST" }), never));
+    await Promise.all(floods.slice(0, 2));
     expect(queue.running).toBe(2);
     expect((await turnOf(queue, requestOf("b"))).waitedMs).toBe(0);
   });
@@ -146,7 +127,7 @@ describe("the fair queue", () => {
 
 describe("whatever the order of arrivals, ends and departures", () => {
   const event = fc.oneof(
-    { weight: 5, arbitrary: fc.record({ kind: fc.constant("arrive" as const), tenant: fc.integer({ min: 0, max: 5 }), weight: fc.integer({ min: 1, max: 16 }), tokens: fc.integer({ min: 1, max: 2_000 }), ingest: fc.boolean() }) },
+    { weight: 5, arbitrary: fc.record({ kind: fc.constant("arrive" as const), tenant: fc.integer({ min: 0, max: 5 }), weight: fc.integer({ min: 1, max: 16 }), tokens: fc.integer({ min: 1, max: 2_000 }), workClass: fc.constantFrom(...workClasses) }) },
     { weight: 3, arbitrary: fc.record({ kind: fc.constant("end" as const), which: fc.nat(), used: fc.integer({ min: 0, max: 3_000 }) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("leave" as const), which: fc.nat() }) },
   );
@@ -154,7 +135,7 @@ describe("whatever the order of arrivals, ends and departures", () => {
   it("the queue is work conserving, keeps to its slots, and loses nobody", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(event, { maxLength: 120 }), fc.integer({ min: 1, max: 4 }), async (events, slots) => {
-        const queue = new FairQueue({ slots, ingestSlots: slots });
+        const queue = new FairQueue({ slots, backgroundSlots: slots });
         const running: Turn[] = [];
         const waiting: AbortController[] = [];
         const ended: Promise<void>[] = [];
@@ -162,7 +143,7 @@ describe("whatever the order of arrivals, ends and departures", () => {
           if (step.kind === "arrive") {
             const controller = new AbortController();
             waiting.push(controller);
-            const request = requestOf(`t${step.tenant}`, { weight: step.weight, tokens: step.tokens, workClass: step.ingest ? "INGEST" : "INTERACTIVE" });
+            const request = requestOf(`t${step.tenant}`, { weight: step.weight, tokens: step.tokens, workClass: step.workClass });
             const left = () => void waiting.splice(waiting.indexOf(controller), 1);
             ended.push(
               queue.acquire(request, controller.signal).then((turn) => {
