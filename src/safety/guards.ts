@@ -3,9 +3,9 @@
  * as it was asked; after it the door, and on the way back the caller. Tripwires, not walls: what
  * keeps tenants apart is the store.
  */
-import type { Refusal } from "../kernel/refusal.js";
+import { refusal, type Refusal } from "../kernel/refusal.js";
 import type { Telemetry } from "../kernel/telemetry.js";
-import { inputBlocked, trippedPattern } from "./input-guard.js";
+import { scoreAttack } from "./attack-score.js";
 import { newCanary, OutputGuard } from "./output-guard.js";
 
 export interface WatchedAnswer {
@@ -20,9 +20,9 @@ export class Guards {
   /** A refusal, or undefined when the question may go on. */
   checkInput(question: string): Refusal | undefined {
     this.telemetry.count("guard_checks_total", { side: "input" });
-    const tripped = trippedPattern(question);
-    if (tripped === undefined) return undefined;
-    this.telemetry.count("guard_blocks_total", { side: "input", pattern: tripped.name });
+    const { isAttack, family = "none" } = scoreAttack(question);
+    if (!isAttack) return undefined;
+    this.telemetry.count("guard_blocks_total", { side: "input", pattern: family });
     return inputBlocked();
   }
 
@@ -32,4 +32,9 @@ export class Guards {
     const canary = newCanary();
     return { canary, guard: new OutputGuard(canary) };
   }
+}
+
+/** One text for all rules: naming the one that was tripped would teach how to step around it. */
+function inputBlocked(): Refusal {
+  return refusal("GUARDRAIL_BLOCKED", "The question looks like an attempt to change or read out the assistant's instructions, or to reach another tenant");
 }
