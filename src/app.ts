@@ -12,10 +12,10 @@ import { onboardDemoTenants, readDemoTenants } from "./demo-tenants.js";
 import { createGateway } from "./gateway/create-gateway.js";
 import { loadOrCreateDevelopmentKey, signDevelopmentToken, type DevelopmentKey } from "./gateway/development-key.js";
 import { describeCoverage } from "./graphql/rule-coverage.js";
-import { EmbeddedExtractive } from "./inference/embedded-extractive.js";
-import { InferencePool } from "./inference/inference-pool.js";
-import { OpenAiChat } from "./inference/openai-chat.js";
+import { extractiveModel } from "./inference/embedded-extractive.js";
+import { openInferencePool } from "./inference/open-inference-pool.js";
 import { LazyTokenCounter } from "./inference/token-counter.js";
+import { badUserInput } from "./kernel/errors.js";
 import { FairQueue, slotsDefault } from "./metering/fair-queue.js";
 import { MeteredDoor } from "./metering/metered.js";
 import { TurnQueues } from "./metering/turn-queues.js";
@@ -139,8 +139,9 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const budgets = new TenantBudgets(config.mongodb.uri === undefined ? new MemorySpendingStore(control.spending) : control.spending, ledgerOf, telemetry);
   closers.add("budgets", () => budgets.close());
   const counter = new LazyTokenCounter();
-  const extractive = new EmbeddedExtractive(counter);
-  const pool = new InferencePool(config.model === undefined ? [extractive] : [new OpenAiChat({ ...config.model, models: [config.model.name], ...(options.modelIdleMs === undefined ? {} : { idleMs: options.modelIdleMs }) }, counter), extractive]);
+  const modelTimeouts = options.modelIdleMs === undefined ? {} : { firstByteMs: options.modelIdleMs, idleMs: options.modelIdleMs };
+  const pool = openInferencePool({ file: await readModels(join(folder, "models.json")), ...(config.model === undefined ? {} : { model: config.model }), keys: config.modelKeys, timeouts: modelTimeouts }, counter, telemetry);
+  closers.add("model connections", async () => pool.close());
   const queues = new TurnQueues(new FairQueue({ slots: slotsDefault }), new Map(pool.groups.map(({ name, slots }) => [name, new FairQueue({ slots })])), (model) => pool.groupOf(model));
   const door = new MeteredDoor(quotas, budgets, queues, recorder, telemetry);
   const shared = { door, router, embedder, counter, search: searchPassages };
@@ -194,6 +195,16 @@ async function compose(config: Config, say: (line: string) => void, options: App
   // The tokenizer takes half a second to load: better now than within the first question, and after a person can read.
   setImmediate(() => counter.load().catch((error: unknown) => telemetry.log("error", "The tokenizer cannot be loaded", { error: String(error) })));
   return { url, welcome: text, close: () => closers.close() };
+}
+
+/** A folder without the file has what the server runs itself, and what the environment names. */
+async function readModels(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, "utf8"));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { models: [{ name: extractiveModel, kind: "EMBEDDED", contextTokens: 8_000 }] };
+    throw badUserInput("models.json", error instanceof SyntaxError ? error.message : String(error), "a readable JSON file");
+  }
 }
 
 function forgettingBoth(quotas: TenantQuotas, budgets: TenantBudgets): { forget(tenantId: TenantId): Promise<number> } {

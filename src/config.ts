@@ -20,6 +20,8 @@ export interface Config {
   /** What `masterKey` replaces, for as long as tenants' keys may still be wrapped by it. */
   readonly masterKeyPrevious?: Buffer;
   readonly model?: { readonly baseUrl: string; readonly apiKey?: string; readonly name: string };
+  /** The variables that `apiKeyEnv` of `tenants/models.json` may name: those that end in `_API_KEY`, without the database's. */
+  readonly modelKeys: Readonly<Record<string, string>>;
   readonly embedding?: { readonly baseUrl: string; readonly apiKey?: string; readonly model: string; readonly dimensions: number };
   /** How long after a switch a placement move can be called back, in ms. */
   readonly moveObserveMs: number;
@@ -105,10 +107,16 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     const expected = expectations[name as keyof typeof expectations] ?? issue?.message ?? "a valid value";
     throw badUserInput(name, secrets.has(name) ? "a value of another form" : JSON.stringify(set[name] ?? null), expected);
   }
-  return freezeConfig(parsed.data, laterVariables.filter((name) => set[name] !== undefined));
+  return freezeConfig(parsed.data, modelKeysOf(set), laterVariables.filter((name) => set[name] !== undefined));
 }
 
-function freezeConfig(env: z.infer<typeof variables>, notYetServed: readonly string[]): Config {
+/** ATLAS_API_KEY opens every database of the project: no line of a file may send it to a model's server. */
+function modelKeysOf(set: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> {
+  const keys = Object.entries(set).filter((entry): entry is [string, string] => entry[1] !== undefined && /^[A-Z][A-Z0-9_]*_API_KEY$/u.test(entry[0]) && entry[0] !== "ATLAS_API_KEY");
+  return Object.freeze(Object.assign<Record<string, string>, Record<string, string>>(Object.create(null), Object.fromEntries(keys)));
+}
+
+function freezeConfig(env: z.infer<typeof variables>, modelKeys: Config["modelKeys"], notYetServed: readonly string[]): Config {
   const production = env.NODE_ENV === "production";
   if (production && env.JWKS_URI === undefined) throw badUserInput("JWKS_URI", "nothing", "the URL of your issuer's keys, since NODE_ENV is production");
   if (production && env.MASTER_KEY === undefined) throw badUserInput("MASTER_KEY", "nothing", "32 bytes in base64, since NODE_ENV is production");
@@ -127,6 +135,7 @@ function freezeConfig(env: z.infer<typeof variables>, notYetServed: readonly str
     ...(env.MASTER_KEY === undefined ? {} : { masterKey: Buffer.from(env.MASTER_KEY, "base64") }),
     ...(env.MASTER_KEY_PREVIOUS === undefined ? {} : { masterKeyPrevious: Buffer.from(env.MASTER_KEY_PREVIOUS, "base64") }),
     ...modelOf(env),
+    modelKeys,
     ...embeddingOf(env),
     moveObserveMs: env.MOVE_OBSERVE_SECONDS * 1_000,
     logLevel: env.LOG_LEVEL,

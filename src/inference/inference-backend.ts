@@ -1,11 +1,25 @@
 /**
  * The port to a model. Stateless: a call carries everything it needs and leaves nothing behind.
- * Two implementations: the embedded extractive answerer and any OpenAI-compatible `/chat/completions`.
+ * Implementations: the embedded extractive answerer, one OpenAI-compatible `/chat/completions`, and a
+ * group of such endpoints that share models.
  */
 export interface InferenceBackend {
   /** Models that this back end serves, by the names callers use. */
   readonly models: readonly string[];
+  /** The line of waiting calls in front of it. Left out: one of its own. */
+  readonly limits?: PoolGroup;
   complete(request: CompletionRequest, signal: AbortSignal): AsyncIterable<CompletionEvent>;
+  /** Closes the connections that are kept; calls under way fail. */
+  close?(): void;
+}
+
+/** Back ends that share models and so stand behind one line of waiting calls. What is left out is not limited. */
+export interface PoolGroup {
+  readonly name: string;
+  /** Calls that all servers together may have running. */
+  readonly slots: number;
+  readonly requestsPerMinute?: number;
+  readonly tokensPerMinute?: number;
 }
 
 export interface Passage {
@@ -26,15 +40,25 @@ export interface CompletionRequest {
   readonly maxTokens: number;
   /** Salted hash of tenant and user, for the provider's abuse tracing; says nothing of either. */
   readonly userTag: string;
+  /** The tenant's own, for back ends that keep prefixes of prompts: what one tenant sent must not be found by another. Secret. */
+  readonly cacheSalt?: string;
+  /** The request's deadline in ms of `performance.now()`: no retry begins that cannot end before it. Left out: the signal alone ends the call. */
+  readonly endsAt?: number;
   /** A random word for the system prompt. Seen in an answer it proves that the prompt was given away. */
   readonly canary: string;
 }
 
 export type FinishReason = "STOP" | "LENGTH" | "ABSTAINED";
 
-export type CompletionEvent =
+/** What an answer is made of: words, and its end. */
+export type CompletionPart =
   | { readonly kind: "DELTA"; readonly text: string }
   | { readonly kind: "DONE"; readonly finishReason: FinishReason; readonly usage: TokenUsage; /** Labels of the passages used. */ readonly cited: readonly string[] };
+
+export type CompletionEvent =
+  | CompletionPart
+  /** What an attempt has cost that failed, by the provider's own word, its words included. Another attempt follows, or the failure. */
+  | { readonly kind: "USAGE"; readonly usage: TokenUsage };
 
 export interface TokenUsage {
   readonly promptTokens: number;

@@ -1,32 +1,25 @@
-import { badUserInput } from "../kernel/errors.js";
+import { badUserInput, internal } from "../kernel/errors.js";
 import { describe } from "../kernel/ids.js";
 import type { TierPolicy } from "../tenancy/tier-policy.js";
-import type { InferenceBackend } from "./inference-backend.js";
+import type { InferenceBackend, PoolGroup } from "./inference-backend.js";
 
 export interface ChosenModel {
   readonly model: string;
   readonly backend: InferenceBackend;
 }
 
-/** Back ends that share models and so stand behind one line of waiting calls. What is left out is not limited. */
-export interface PoolGroup {
-  readonly name: string;
-  /** Calls that all servers together may have running. */
-  readonly slots: number;
-  readonly requestsPerMinute?: number;
-  readonly tokensPerMinute?: number;
-}
+/** Calls at once of a back end that names no number: enough to keep a model server's batch busy. */
+export const slotsDefault = 8;
 
-/** Calls at once of a group that names no number: enough to keep a model server's batch busy. */
-const slotsDefault = 8;
-
-/** The back ends of a deployment. The first one that a tier allows is its default. */
+/** The back ends of a deployment. The first model that a tier allows is its default. */
 export class InferencePool {
   readonly #backends = new Map<string, InferenceBackend>();
+  readonly #groups = new Map<InferenceBackend, PoolGroup>();
 
   /** `backends` in order of preference. A model served twice is served by the first. */
-  constructor(backends: readonly InferenceBackend[]) {
+  constructor(private readonly backends: readonly InferenceBackend[]) {
     for (const backend of backends) {
+      this.#groups.set(backend, backend.limits ?? { name: backend.models[0] ?? "empty", slots: slotsDefault });
       for (const model of backend.models) {
         if (!this.#backends.has(model)) this.#backends.set(model, backend);
       }
@@ -38,12 +31,15 @@ export class InferencePool {
   }
 
   get groups(): readonly PoolGroup[] {
-    return [{ name: "default", slots: slotsDefault }];
+    return [...this.#groups.values()];
   }
 
-  /** The name of the group whose back ends serve the model. */
-  groupOf(_model: string): string {
-    return "default";
+  /** The name of the group whose back ends serve the model, which is one of `models`. */
+  groupOf(model: string): string {
+    const backend = this.#backends.get(model);
+    const group = backend === undefined ? undefined : this.#groups.get(backend);
+    if (group === undefined) throw internal(`No back end serves the model ${model}`);
+    return group.name;
   }
 
   /**
@@ -58,5 +54,10 @@ export class InferencePool {
       throw badUserInput("model", describe(model), allowed.length === 0 ? "a model that this deployment configures for the tier" : `one of ${allowed.join(", ")}`);
     }
     return { model: chosen, backend };
+  }
+
+  /** Closes the connections that are kept. */
+  close(): void {
+    for (const backend of this.backends) backend.close?.();
   }
 }

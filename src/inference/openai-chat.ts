@@ -1,22 +1,24 @@
-import { z } from "zod";
-import { BulkheadError, upstreamFailed } from "../kernel/errors.js";
-import { readFrames, streamStalled } from "./chat-frames.js";
+import { internal } from "../kernel/errors.js";
+import { parseChatFrame } from "./chat-frame.js";
 import { buildMessages, citedLabels, type ChatMessage } from "./chat-prompt.js";
-import type { CompletionEvent, CompletionRequest, InferenceBackend, TokenUsage } from "./inference-backend.js";
+import { FrameStream, type StreamTimeouts } from "./frame-stream.js";
+import type { CompletionEvent, CompletionRequest, FinishReason, InferenceBackend, TokenUsage } from "./inference-backend.js";
+import { ModelConnections } from "./model-connections.js";
+import { ModelFailure } from "./model-failure.js";
 import type { TokenCounter } from "./token-counter.js";
-import { parseUsageFrame } from "./usage-frame.js";
 
 export interface OpenAiChatOptions {
   /** Up to and with the version, such as `https://models.example.com/v1`. */
   readonly baseUrl: string;
   readonly apiKey?: string;
   readonly models: readonly string[];
-  /** Longest silence between two parts of a response, and until its first. */
-  readonly idleMs?: number;
+  readonly timeouts?: Partial<StreamTimeouts>;
+  /** The server keeps prefixes of prompts and separates them by `cache_salt`, as vLLM does. */
+  readonly cacheSalt?: boolean;
 }
 
-/** Reasoning models are silent for long before their first word. Below a request's 30 s, so that silence is told from slowness. */
-const idleMsDefault = 20_000;
+/** The first byte well below a request's 30 s, so that silence is told from slowness. */
+const timeoutsDefault: StreamTimeouts = { connectMs: 3_000, firstByteMs: 20_000, idleMs: 20_000 };
 
 /** A token that a chat format adds to every message for its role and bounds. */
 const tokensPerMessage = 4;
@@ -25,123 +27,84 @@ const tokensPerMessage = 4;
 const overrunFactor = 1.25;
 const overrunTokens = 32;
 
-const frameSchema = z.object({
-  error: z.unknown().optional(),
-  choices: z
-    .array(z.object({ delta: z.object({ content: z.string().nullish(), refusal: z.string().nullish() }).nullish(), finish_reason: z.string().nullish() }))
-    .nullish(),
-  usage: z.unknown().optional(),
-});
-
-/** Any server that speaks `/chat/completions` with streaming. Keeps nothing between calls. */
+/** Any server that speaks `/chat/completions` with streaming: one attempt a call. Keeps nothing between calls but open connections. */
 export class OpenAiChat implements InferenceBackend {
   readonly models: readonly string[];
-  readonly #idleMs: number;
+  readonly timeouts: StreamTimeouts;
+  readonly #connections: ModelConnections;
 
   constructor(private readonly options: OpenAiChatOptions, private readonly counter: TokenCounter) {
     this.models = options.models;
-    this.#idleMs = options.idleMs ?? idleMsDefault;
+    this.timeouts = { ...timeoutsDefault, ...options.timeouts };
+    this.#connections = new ModelConnections(options.baseUrl);
   }
 
-  /** Throws `UPSTREAM_FAILED`, `STREAM_STALLED`, `STREAM_TRUNCATED`, or the signal's reason. */
+  /** Throws a `ModelFailure`, after a `USAGE` event if the server said what the failed call cost, or the signal's reason. */
   async *complete(request: CompletionRequest, signal: AbortSignal): AsyncGenerator<CompletionEvent> {
+    signal.throwIfAborted();
     const messages = buildMessages(request);
-    const body = await this.#open(request, messages, signal);
+    const stream = new FrameStream(this.#connections.post(this.#bodyOf(request, messages), this.#headers()), this.#connections.isTls, this.timeouts, signal);
     let text = "";
-    let finishReason: string | undefined;
+    let finishReason: FinishReason | undefined;
     let usage: TokenUsage | undefined;
-    let isDone = false;
     let received = 0;
-    for await (const data of readFrames(body, this.#idleMs, signal)) {
-      isDone = data.trim() === "[DONE]";
-      if (isDone) break;
-      const frame = parseFrame(data);
-      const choice = frame.choices?.[0];
-      finishReason = choice?.finish_reason ?? finishReason;
-      const delta = choice?.delta?.content ?? choice?.delta?.refusal ?? "";
-      if (delta !== "") {
-        text += delta;
-        yield { kind: "DELTA", text: delta };
-        received += this.counter.count(delta);
+    try {
+      for (;;) {
+        const data = await stream.next();
+        if (data === undefined) break;
+        const frame = parseChatFrame(data);
+        // Before its words: a frame may bring both, and whoever leaves at the words has this one's finish.
+        finishReason = frame.finishReason ?? finishReason;
+        usage = frame.usage ?? usage;
+        if (frame.text === "") continue;
+        text += frame.text;
+        yield { kind: "DELTA", text: frame.text };
+        received += this.counter.count(frame.text);
+        // A server that ignores max_tokens would otherwise write on until the deadline, at the tenant's cost.
+        if (received > request.maxTokens * overrunFactor + overrunTokens) {
+          return yield { kind: "DONE", finishReason: "LENGTH", usage: usage ?? this.#counted(messages, text), cited: citedLabels(text, request) };
+        }
       }
-      // A server that ignores max_tokens would otherwise write on until the deadline, at the tenant's cost.
-      if (received > request.maxTokens * overrunFactor + overrunTokens) {
-        finishReason = "length";
-        break;
-      }
-      usage = parseUsageFrame(frame.usage) ?? usage;
+    } catch (error) {
+      if (usage !== undefined && error instanceof ModelFailure) yield { kind: "USAGE", usage };
+      throw error;
+    } finally {
+      stream.close();
     }
-    // A connection that just ends looks like the end of a short answer; only one of these says it is whole.
-    if (!isDone && finishReason === undefined) throw new BulkheadError("STREAM_TRUNCATED", "The model's answer ended before it was complete", { retryable: true });
-    yield {
-      kind: "DONE",
-      finishReason: finishReason === "length" ? "LENGTH" : "STOP",
-      usage: usage ?? this.#counted(messages, text),
-      cited: citedLabels(text, request),
-    };
+    yield { kind: "DONE", finishReason: finishReason ?? "STOP", usage: usage ?? this.#counted(messages, text), cited: citedLabels(text, request) };
   }
 
-  async #open(request: CompletionRequest, messages: readonly ChatMessage[], signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-    const idle = new AbortController();
-    const timer = setTimeout(() => idle.abort(streamStalled(this.#idleMs)), this.#idleMs);
-    try {
-      const response = await fetch(`${this.options.baseUrl.replace(/\/+$/u, "")}/chat/completions`, {
-        method: "POST",
-        headers: {
-          "content-type": "application/json",
-          accept: "text/event-stream",
-          ...(this.options.apiKey === undefined ? {} : { authorization: `Bearer ${this.options.apiKey}` }),
-        },
-        body: JSON.stringify({
-          model: request.model,
-          messages,
-          max_tokens: request.maxTokens,
-          stream: true,
-          stream_options: { include_usage: true },
-          user: request.userTag,
-        }),
-        // A redirect would carry the prompt, and on some hosts the key, to another place.
-        redirect: "error",
-        signal: AbortSignal.any([signal, idle.signal]),
-      });
-      return await checkedBody(response);
-    } catch (error) {
-      signal.throwIfAborted();
-      idle.signal.throwIfAborted();
-      throw error instanceof BulkheadError ? error : upstreamFailed("The model cannot be reached", error);
-    } finally {
-      clearTimeout(timer);
-    }
+  close(): void {
+    this.#connections.close();
+  }
+
+  #headers(): Readonly<Record<string, string>> {
+    const { apiKey } = this.options;
+    return apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
+  }
+
+  #bodyOf(request: CompletionRequest, messages: readonly ChatMessage[]): string {
+    return JSON.stringify({
+      model: request.model,
+      messages,
+      max_tokens: request.maxTokens,
+      stream: true,
+      stream_options: { include_usage: true },
+      user: request.userTag,
+      ...this.#saltOf(request),
+    });
+  }
+
+  /** Without its salt a call would share the server's prefix cache with every tenant, and its timing would tell what others asked. */
+  #saltOf({ cacheSalt }: CompletionRequest): object {
+    if (this.options.cacheSalt !== true) return {};
+    if (cacheSalt === undefined) throw internal("A call for an endpoint that salts its cache has no salt");
+    return { cache_salt: cacheSalt };
   }
 
   /** For servers that leave usage out: what was sent and received, counted here. Never zero, which would be free. */
   #counted(messages: readonly ChatMessage[], answer: string): TokenUsage {
     const promptTokens = messages.reduce((total, message) => total + this.counter.count(message.content) + tokensPerMessage, 0);
     return { promptTokens, completionTokens: this.counter.count(answer) };
-  }
-}
-
-async function checkedBody(response: Response): Promise<ReadableStream<Uint8Array>> {
-  const { body, status } = response;
-  const mediaType = response.headers.get("content-type") ?? "none";
-  // Neither the body nor the URL goes into the message: providers echo keys and prompts in both.
-  if (response.ok && body !== null && /^text\/event-stream\b/iu.test(mediaType)) return body;
-  await body?.cancel();
-  if (!response.ok) throw upstreamFailed(`The model answered with HTTP status ${status}`);
-  throw upstreamFailed(`The model answered with media type ${mediaType.slice(0, 64)}, expected text/event-stream`);
-}
-
-function parseFrame(data: string): z.infer<typeof frameSchema> {
-  const frame = frameSchema.safeParse(parseJson(data));
-  if (!frame.success) throw upstreamFailed("The model sent a frame that is no chat completion chunk", frame.error);
-  if (frame.data.error !== undefined && frame.data.error !== null) throw upstreamFailed("The model reported an error within its answer");
-  return frame.data;
-}
-
-function parseJson(data: string): unknown {
-  try {
-    return JSON.parse(data);
-  } catch (error) {
-    throw upstreamFailed("The model sent a frame that is not JSON", error);
   }
 }

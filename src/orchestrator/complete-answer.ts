@@ -1,8 +1,8 @@
-import type { CompletionEvent, CompletionRequest, FinishReason, InferenceBackend } from "../inference/inference-backend.js";
+import type { CompletionPart, CompletionRequest, FinishReason, InferenceBackend } from "../inference/inference-backend.js";
 import type { TokenCounter } from "../inference/token-counter.js";
 import { internal } from "../kernel/errors.js";
 import { isRefusal, type Refusal } from "../kernel/refusal.js";
-import type { ReportUsage } from "../metering/door.js";
+import type { CallUsage, ReportUsage } from "../metering/door.js";
 import type { OutputGuard } from "../safety/output-guard.js";
 import type { AnswerAllowance } from "./answer-allowance.js";
 import type { AnswerEvent } from "./answer-event.js";
@@ -26,14 +26,22 @@ export async function* completeMetered(
   allowance: AnswerAllowance,
   signal: AbortSignal,
   report: ReportUsage,
-): AsyncGenerator<CompletionEvent> {
+): AsyncGenerator<CompletionPart> {
   let completionTokens = 0;
+  // Of attempts that failed and yet cost something. The call is one, and so is its row: all that was billed for it is in it.
+  let lost: CallUsage = { promptTokens: 0, completionTokens: 0 };
   // Counts if the caller goes away before the first word: the provider reads the prompt all the same.
   report({ promptTokens, completionTokens });
   try {
     for await (const event of backend.complete(request, signal)) {
+      if (event.kind === "USAGE") {
+        lost = sumOf(lost, event.usage);
+        // After words the failure follows, which adds nothing. Before any word another attempt may, which reads the prompt again.
+        report(completionTokens > 0 ? lost : sumOf(lost, { promptTokens, completionTokens }));
+        continue;
+      }
       if (event.kind === "DELTA") completionTokens += counter.count(event.text);
-      report(event.kind === "DONE" ? event.usage : { promptTokens, completionTokens });
+      report(sumOf(lost, event.kind === "DONE" ? event.usage : { promptTokens, completionTokens }));
       yield event;
       if (event.kind === "DELTA" && !(await allowance.covers(completionTokens))) {
         // What came is delivered and paid for. Leaving the loop ends the model's stream.
@@ -41,16 +49,22 @@ export async function* completeMetered(
       }
     }
   } catch (error) {
-    // A call that failed before it gave anything is not billed by providers, and not here.
-    if (!signal.aborted && completionTokens === 0) report({ promptTokens: 0, completionTokens: 0 });
+    // A call that failed before it gave anything is not billed by providers, and not here, unless they say so.
+    if (!signal.aborted && completionTokens === 0) report(lost);
     throw error;
   }
 }
 
+function sumOf(lost: CallUsage, usage: CallUsage): CallUsage {
+  if (lost.promptTokens + lost.completionTokens === 0) return usage;
+  const part = (name: "cachedPromptTokens" | "reasoningTokens"): object => (lost[name] ?? usage[name]) === undefined ? {} : { [name]: (lost[name] ?? 0) + (usage[name] ?? 0) };
+  return { promptTokens: lost.promptTokens + usage.promptTokens, completionTokens: lost.completionTokens + usage.completionTokens, ...part("cachedPromptTokens"), ...part("reasoningTokens") };
+}
+
 /** Hands on what the output guard lets out, and ends with the whole of it. */
-export async function* guardAnswer(events: AsyncIterable<CompletionEvent>, guard: OutputGuard): AsyncGenerator<AnswerEvent, Completed | Refusal> {
+export async function* guardAnswer(events: AsyncIterable<CompletionPart>, guard: OutputGuard): AsyncGenerator<AnswerEvent, Completed | Refusal> {
   let text = "";
-  let done: Extract<CompletionEvent, { kind: "DONE" }> | undefined;
+  let done: Extract<CompletionPart, { kind: "DONE" }> | undefined;
   // The stream is read to its end, after `DONE` too: leaving it early would count as an abort.
   for await (const event of events) {
     if (event.kind === "DONE") done = event;

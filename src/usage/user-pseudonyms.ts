@@ -35,9 +35,18 @@ export class UserPseudonyms {
     return `tag_${await this.#hash("provider", context)}`;
   }
 
-  async #hash(purpose: string, { tenantId, userId }: TenantContext): Promise<string> {
+  /** What parts the tenant's prompts from all others' in a provider's cache. One for all users of the tenant; nobody can guess it. */
+  async cacheSalt({ tenantId }: TenantContext): Promise<string> {
+    return `salt_${await this.#hashOf(["cache", tenantId], tenantId)}`;
+  }
+
+  #hash(purpose: string, { tenantId, userId }: TenantContext): Promise<string> {
+    return this.#hashOf([purpose, tenantId, userId], tenantId);
+  }
+
+  async #hashOf(said: readonly string[], tenantId: TenantId): Promise<string> {
     // JSON keeps the parts apart: no tenant and user can be re-cut into another pair.
-    const parts = JSON.stringify([purpose, tenantId, userId]);
+    const parts = JSON.stringify(said);
     return createHmac("sha256", await this.#keyOf(tenantId)).update(parts).digest("base64url").slice(0, hashCharsMax);
   }
 

@@ -27,7 +27,7 @@ const request: CompletionRequest = {
 };
 
 function backend(idleMs = 2_000): OpenAiChat {
-  return new OpenAiChat({ baseUrl: `${server.baseUrl}/`, apiKey: "key-1", models: ["house-model"], idleMs }, counter);
+  return new OpenAiChat({ baseUrl: `${server.baseUrl}/`, apiKey: "key-1", models: ["house-model"], timeouts: { firstByteMs: idleMs, idleMs } }, counter);
 }
 
 async function complete(chat = backend(), signal = new AbortController().signal) {
