@@ -1,5 +1,6 @@
 import type { RateLimiterAbstract } from "rate-limiter-flexible";
 import { CounterStoreFailed, type CounterStore, type Take } from "./counter-store.js";
+import { GiveBackLanes } from "./give-back-lanes.js";
 import { TakeLanes } from "./take-lanes.js";
 import { withinTimeout } from "./within-timeout.js";
 
@@ -25,6 +26,7 @@ export class LimiterCounterStore implements CounterStore {
     (key, points, windowMs) => this.#add(key, points, windowMs),
     (key, points, windowMs) => this.giveBack(key, points, windowMs),
   );
+  readonly #givenBack = new GiveBackLanes((key, points, windowMs) => this.#reward(key, points, windowMs));
   #restsUntil = 0;
 
   constructor(
@@ -38,8 +40,7 @@ export class LimiterCounterStore implements CounterStore {
   }
 
   async giveBack(key: string, points: number, windowMs: number): Promise<void> {
-    if (points === 0) return;
-    await this.#ask(() => this.limiter.reward(key, points, { customDuration: seconds(windowMs) }));
+    if (points > 0) await this.#givenBack.giveBack(key, points, windowMs);
   }
 
   async read(keys: readonly string[]): Promise<readonly number[]> {
@@ -63,6 +64,10 @@ export class LimiterCounterStore implements CounterStore {
     if (used <= limit) return { kind: "TAKEN", used };
     await this.giveBack(key, points, windowMs);
     return { kind: "REFUSED", used: Math.max(0, used - points) };
+  }
+
+  async #reward(key: string, points: number, windowMs: number): Promise<void> {
+    await this.#ask(() => this.limiter.reward(key, points, { customDuration: seconds(windowMs) }));
   }
 
   async #add(key: string, points: number, windowMs: number): Promise<number> {
