@@ -12,6 +12,7 @@ import type { TenantDirectory } from "../tenancy/tenant-directory.js";
 import type { TierPolicies } from "../tenancy/tier-policy.js";
 import { makeApolloServer } from "./apollo-server.js";
 import { Cors } from "./cors.js";
+import { DocumentUploads } from "./document-uploads.js";
 import { EventStreams } from "./event-stream.js";
 import { GraphqlEndpoint } from "./graphql-endpoint.js";
 import { Health, type MetricsSource } from "./health.js";
@@ -69,6 +70,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const server = new HttpServer({
     graphql: new GraphqlEndpoint({ apollo, verifier, opener, production, requestDeadlineMs }),
     events: new EventStreams(operations, verifier),
+    uploads: new DocumentUploads({ verifier, opener, gate, telemetry, requestDeadlineMs }),
     sockets: new WebSockets(operations, verifier, telemetry),
     streams: operations,
     ide: new OfflineIde(preloaded.firstQuery),

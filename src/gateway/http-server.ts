@@ -13,6 +13,7 @@ import { newId, type RequestId } from "../kernel/ids.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import { meantError } from "../graphql/mask-errors.js";
 import type { Cors } from "./cors.js";
+import type { DocumentUploads } from "./document-uploads.js";
 import type { EventStreams } from "./event-stream.js";
 import type { GraphqlEndpoint } from "./graphql-endpoint.js";
 import type { Health } from "./health.js";
@@ -25,6 +26,7 @@ import type { WebSockets } from "./web-sockets.js";
 export interface HttpParts {
   readonly graphql: GraphqlEndpoint;
   readonly events: EventStreams;
+  readonly uploads: DocumentUploads;
   readonly sockets: WebSockets;
   readonly streams: StreamedOperations;
   readonly ide: OfflineIde;
@@ -49,9 +51,9 @@ export class HttpServer {
       socket.once("close", () => this.#silent.delete(socket));
     });
     this.#server.on("upgrade", (request, socket, head: Buffer) => this.#upgrade(request, socket, head));
-    // A slow sender holds a socket and no more than that: 10 s for the head, 15 s for all of it.
+    // A slow sender holds a socket and no more than that, or one of its tenant's places for uploads: 10 s for the head, 60 s for all of it.
     this.#server.headersTimeout = 10_000;
-    this.#server.requestTimeout = 15_000;
+    this.#server.requestTimeout = 60_000;
     // Longer than the 60 s of common load balancers, so that they close idle connections and not we under their next request.
     this.#server.keepAliveTimeout = 65_000;
   }
@@ -114,6 +116,12 @@ export class HttpServer {
       if (method === "POST" || method === "GET" || method === "HEAD") return parts.graphql.serve(request, response, note);
       return void response.writeHead(405, { allow: "GET, POST, OPTIONS" }).end();
     }
+    if (path === "/documents") {
+      parts.cors.apply(request, response);
+      if (method === "OPTIONS") return parts.cors.answerPreflight(request, response);
+      if (method === "POST") return parts.uploads.serve(request, response, note);
+      return void response.writeHead(405, { allow: "POST, OPTIONS" }).end();
+    }
     if (method !== "GET" && method !== "HEAD") return this.#notFound(response);
     if (path === "/") return void response.writeHead(302, { location: "/graphql" }).end();
     if (path === "/ide" || path.startsWith("/ide/")) return (await parts.ide.serve(path, request, response)) ? undefined : this.#notFound(response);
@@ -159,6 +167,6 @@ function pathOf(request: IncomingMessage): string {
 
 /** A label of few values: whole paths would make a time series for each probe of a scanner. */
 function routeOf(path: string): string {
-  if (path === "/graphql") return "graphql";
+  if (path === "/graphql" || path === "/documents") return path.slice(1);
   return path.startsWith("/ide") ? "ide" : path.startsWith("/health/") ? "health" : path === "/metrics" ? "metrics" : "other";
 }

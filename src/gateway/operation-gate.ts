@@ -4,7 +4,7 @@ import { BulkheadError } from "../kernel/errors.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import type { QueryCosts } from "../graphql/query-cost.js";
 import { countRootFields } from "../graphql/query-limits.js";
-import type { RequestContext } from "../graphql/request-context.js";
+import type { RequestContext, TenantRequest } from "../graphql/request-context.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 
 export interface RequestsAdmitted {
@@ -34,9 +34,13 @@ export class OperationGate {
   async admit(document: DocumentNode, operation: OperationDefinitionNode, variables: Readonly<Record<string, unknown>>, context: RequestContext): Promise<RequestsAdmitted | undefined> {
     this.costs.check(document, operation, variables);
     if (context.kind !== "TENANT") return undefined;
-    const price = this.#priceOf(document, operation);
-    const admitted = await this.admission.admitRequests(context.tenant, price);
-    const { tenantId, policy } = context.tenant;
+    return this.admitRequests(context, this.#priceOf(document, operation));
+  }
+
+  /** All of them or none. Throws `RATE_LIMITED`. */
+  async admitRequests({ tenant }: Pick<TenantRequest, "tenant">, price: number): Promise<RequestsAdmitted> {
+    const admitted = await this.admission.admitRequests(tenant, price);
+    const { tenantId, policy } = tenant;
     this.telemetry.count("tenant_requests_total", { tenant: tenantId, tier: policy.tier, admitted: String(admitted.kind === "ADMITTED") }, price);
     if (admitted.kind === "ADMITTED") return admitted;
     const { code, message, retryAfterMs, limit } = admitted;

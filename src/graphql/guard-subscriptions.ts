@@ -1,6 +1,5 @@
 import type { GraphQLFieldResolver, GraphQLSchema } from "graphql";
-import { forbidden } from "../kernel/errors.js";
-import type { FieldRules } from "./permissions.js";
+import { verdictOf, type FieldRules } from "./permissions.js";
 import type { RequestContext } from "./request-context.js";
 
 /**
@@ -14,7 +13,7 @@ export function guardSubscriptions(schema: GraphQLSchema, rules: FieldRules): vo
     if (subscribe === undefined) continue;
     field.subscribe = (parent: unknown, args, context: RequestContext, info) => {
       // Deny by default here too: that every field has an entry is asserted elsewhere, and this must not rest on it.
-      const verdict = entry?.kind === "RULE" ? entry.decide(context) : forbidden();
+      const verdict = verdictOf(entry, context);
       if (verdict !== true) throw verdict;
       return subscribe(parent, args, context, info);
     };

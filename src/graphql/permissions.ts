@@ -121,3 +121,8 @@ export const fieldRules: FieldRules = {
 
   PageInfo: allow("says where a page lies, nothing about what is on it", "hasNextPage", "hasPreviousPage", "startCursor", "endCursor"),
 };
+
+/** What an entry says where graphql-shield does not ask it: before a subscription, and outside GraphQL. Denied without one. */
+export function verdictOf(entry: FieldRule | undefined, context: RequestContext): true | BulkheadError {
+  return entry?.kind === "RULE" ? entry.decide(context) : forbidden();
+}

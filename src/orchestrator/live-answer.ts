@@ -14,7 +14,7 @@ const readAheadMax = 16_384;
 export class LiveAnswer {
   readonly #events: AnswerEvent[] = [];
   readonly #positions = new Set<{ at: number }>();
-  #waiting: { readonly promise: Promise<void>; readonly wake: () => void } | undefined;
+  readonly #waiting: (() => void)[] = [];
   #end: { readonly error?: unknown } | undefined;
 
   /** `stop` ends the source; `onDeserted` is told when the last listener's connection broke. */
@@ -85,16 +85,10 @@ export class LiveAnswer {
   }
 
   #change(): Promise<void> {
-    if (this.#waiting === undefined) {
-      let wake = (): void => undefined;
-      const promise = new Promise<void>((resolve) => (wake = resolve));
-      this.#waiting = { promise, wake };
-    }
-    return this.#waiting.promise;
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   #wake(): void {
-    this.#waiting?.wake();
-    this.#waiting = undefined;
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }
