@@ -18,9 +18,14 @@ export class CallReservation {
 
   /** The first call counts. Never rejects, and does not wait for the money: its hold is leased, and no caller needs it. */
   settle(used: readonly UsedByCall[]): Promise<void> {
-    const rows = used.map(({ row }) => row);
-    // The ledger first: its sum then never misses what was settled, and figures can be made of it at any time.
-    void Promise.allSettled(rows).then(() => this.budget.settle(used.map(({ charge }) => charge)));
+    void this.#settleBudget(used);
     return this.tokens.settle(used.reduce((sum, { tokens }) => sum + tokens, 0));
+  }
+
+  /** The ledger first: its sum then never misses what was settled, and figures can be made of it at any time. */
+  async #settleBudget(used: readonly UsedByCall[]): Promise<void> {
+    // A row that could not be written has raised an alarm, and what it says was spent all the same.
+    for (const { row } of used) await row.catch(() => undefined);
+    this.budget.settle(used.map(({ charge }) => charge));
   }
 }

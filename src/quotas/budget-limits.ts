@@ -17,7 +17,7 @@ export interface Periods {
 
 export type LimitName = "budgetDay" | "budgetMonth" | "concurrentCalls";
 
-/** Thresholds of a budget that are told once a period, in percent. */
+/** Thresholds of a budget that are told once a period, in percent, rising. */
 export const thresholds = [50, 80, 100] as const;
 
 /** The lower of the tier's and the tenant's own: a tenant that comes to a smaller tier keeps no larger budget. */
@@ -29,9 +29,15 @@ export function isLimited({ day, month, calls }: BudgetLimits): boolean {
   return day !== undefined || month !== undefined || calls !== undefined;
 }
 
+const dayMs = 86_400_000;
+/** The day that was asked for last. Nearly every call of a day asks for it, several times. */
+let latest: { readonly fromMs: number; readonly periods: Periods } = { fromMs: NaN, periods: { day: "", month: "" } };
+
 export function periodsAt(ms: number): Periods {
+  if (ms >= latest.fromMs && ms < latest.fromMs + dayMs) return latest.periods;
   const iso = new Date(ms).toISOString();
-  return { day: iso.slice(0, 10), month: iso.slice(0, 7) };
+  latest = { fromMs: Math.floor(ms / dayMs) * dayMs, periods: { day: iso.slice(0, 10), month: iso.slice(0, 7) } };
+  return latest.periods;
 }
 
 /** Periods only go forward: a server whose clock is behind must not begin the old day anew. */
@@ -45,17 +51,21 @@ export function startOf(period: string): Date {
 
 export function endOf(period: string): Date {
   const start = startOf(period);
-  return period.length === 7 ? new Date(Date.UTC(start.getUTCFullYear(), start.getUTCMonth() + 1, 1)) : new Date(start.getTime() + 86_400_000);
+  return period.length === 7 ? new Date(Date.UTC(start.getUTCFullYear(), start.getUTCMonth() + 1, 1)) : new Date(start.getTime() + dayMs);
 }
 
 export function heldOf({ holds }: SpendingRow): number {
-  return Object.values(holds).reduce((sum, { microUsd }) => sum + microUsd, 0);
+  let sum = 0;
+  for (const name in holds) sum += holds[name]?.microUsd ?? 0;
+  return sum;
 }
 
 /** The highest threshold that `spent` has reached, 0 for none. */
 export function thresholdOf(spent: number, limit: number | undefined): number {
   if (limit === undefined) return 0;
-  return thresholds.findLast((percent) => spent * 100 >= limit * percent) ?? 0;
+  let passed = 0;
+  for (const percent of thresholds) if (spent * 100 >= limit * percent) passed = percent;
+  return passed;
 }
 
 function lower(one: number | undefined, other: number | undefined): number | undefined {

@@ -20,8 +20,9 @@ export const counterRestMs = 500;
  */
 export const unreachablePoints = Number.MAX_SAFE_INTEGER;
 
-/** Counts in any limiter of rate-limiter-flexible. */
+/** Counts in any limiter of rate-limiter-flexible that servers share. */
 export class LimiterCounterStore implements CounterStore {
+  readonly shared = true;
   readonly #lanes = new TakeLanes(
     (key, points, windowMs) => this.#add(key, points, windowMs),
     (key, points, windowMs) => this.giveBack(key, points, windowMs),
@@ -31,12 +32,11 @@ export class LimiterCounterStore implements CounterStore {
 
   constructor(
     private readonly limiter: RateLimiterAbstract,
-    readonly shared: boolean,
     private readonly onClose: () => Promise<void>,
   ) {}
 
   take(key: string, points: number, limit: number, windowMs: number): Promise<Take> {
-    return this.shared ? this.#lanes.take(key, points, limit, windowMs) : this.#takeHere(key, points, limit, windowMs);
+    return this.#lanes.take(key, points, limit, windowMs);
   }
 
   async giveBack(key: string, points: number, windowMs: number): Promise<void> {
@@ -58,14 +58,6 @@ export class LimiterCounterStore implements CounterStore {
     return this.onClose();
   }
 
-  /** In this process a take is a few instructions: nothing is gained by gathering. */
-  async #takeHere(key: string, points: number, limit: number, windowMs: number): Promise<Take> {
-    const used = await this.#add(key, points, windowMs);
-    if (used <= limit) return { kind: "TAKEN", used };
-    await this.giveBack(key, points, windowMs);
-    return { kind: "REFUSED", used: Math.max(0, used - points) };
-  }
-
   async #reward(key: string, points: number, windowMs: number): Promise<void> {
     await this.#ask(() => this.limiter.reward(key, points, { customDuration: seconds(windowMs) }));
   }
@@ -83,7 +75,6 @@ export class LimiterCounterStore implements CounterStore {
   }
 
   async #ask<Value>(question: () => Promise<Value>): Promise<Value> {
-    if (!this.shared) return question();
     if (performance.now() < this.#restsUntil) throw new CounterStoreFailed("The store of limits failed a moment ago");
     try {
       return await withinTimeout(question(), counterTimeoutMs);

@@ -1,31 +1,19 @@
 import { createHash } from "node:crypto";
 import type { TenantId } from "../kernel/ids.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
-import type { SlidingWindow } from "./sliding-window.js";
+import type { SlidingWindow, WindowRefusal, WindowTake } from "./sliding-window.js";
 
 export type Counted = "requests" | "tokens";
 
-/** A counter, and the sub-window that was charged: what is given back goes there and nowhere else. */
-export interface WindowPart {
-  readonly name: string;
-  readonly index: number;
-}
+/** Of the tenant's window, and of the user's where users have a share. */
+export type MinuteTake = WindowTake & { readonly user?: WindowTake };
 
-export interface MinuteTake {
-  readonly kind: "TAKEN";
-  /** The tenant's counter, and the user's where users have a share. */
-  readonly parts: readonly WindowPart[];
-  /** Of the two windows the one that has less left. */
-  readonly limit: number;
-  readonly remaining: number;
-  readonly resetsAt: Date;
-}
+export type MinuteRefusal = WindowRefusal & { readonly ofUser?: true };
 
-export interface MinuteRefusal {
-  readonly kind: "REFUSED";
-  readonly of: "TENANT" | "USER";
-  readonly limit: number;
-  readonly retryAfterMs: number;
+/** Of the two windows the one that has less left. */
+export function tighterOf(taken: MinuteTake): WindowTake {
+  const { user } = taken;
+  return user !== undefined && user.limit - user.used < taken.limit - taken.used ? user : taken;
 }
 
 /** The part of a limit that one user may have; undefined where one user may have all. */
@@ -36,8 +24,13 @@ export function userLimitOf({ policy, userId }: TenantContext, limit: number): n
   return Math.max(1, Math.ceil(limit * userShare));
 }
 
+/** Tenants whose counters' names are remembered; past it all are made again. */
+const rememberedMax = 20_000;
+
 /** The windows of a tenant and of the user inside it, taken both or neither. */
 export class MinuteWindows {
+  readonly #names = new Map<TenantId, Readonly<Record<Counted, string>>>();
+
   constructor(
     private readonly window: SlidingWindow,
     /** Whether counters lie where others keep theirs: a user's name does not go there. */
@@ -45,21 +38,31 @@ export class MinuteWindows {
   ) {}
 
   /** Throws `CounterStoreFailed`. `points` is at most `limit`, and at most the user's. */
-  async take(context: TenantContext, counted: Counted, points: number, limit: number): Promise<MinuteTake | MinuteRefusal> {
-    const name = tenantCounter(counted, context.tenantId);
+  take(context: TenantContext, counted: Counted, points: number, limit: number): Promise<MinuteTake | MinuteRefusal> {
+    const name = this.#namesOf(context.tenantId)[counted];
     const userLimit = userLimitOf(context, limit);
-    if (userLimit === undefined) return this.#takeOne(name, points, limit);
+    return userLimit === undefined ? this.window.take(name, points, limit) : this.#takeBoth(name, this.#userCounter(counted, context), points, limit, userLimit);
+  }
+
+  /** Throws `CounterStoreFailed`. */
+  async giveBack({ name, index, user }: MinuteTake, points: number): Promise<void> {
+    const tenants = this.window.giveBack(name, points, index);
+    await (user === undefined ? tenants : Promise.all([tenants, this.window.giveBack(user.name, points, user.index)]));
+  }
+
+  /** Charges what was used beyond what was taken. Throws `CounterStoreFailed`. */
+  async charge({ name, user }: MinuteTake, points: number): Promise<void> {
+    const tenants = this.window.charge(name, points);
+    await (user === undefined ? tenants : Promise.all([tenants, this.window.charge(user.name, points)]));
+  }
+
+  async #takeBoth(name: string, userName: string, points: number, limit: number, userLimit: number): Promise<MinuteTake | MinuteRefusal> {
     // The user first: one who floods is refused before the tenant's counter hears of it, and takes nothing from the others for a moment.
-    const userName = this.#userCounter(counted, context);
     const user = await this.window.take(userName, points, userLimit);
-    if (user.kind === "REFUSED") return { kind: "REFUSED", of: "USER", limit: userLimit, retryAfterMs: user.retryAfterMs };
+    if (user.kind === "REFUSED") return { ...user, ofUser: true };
     try {
-      const tenant = await this.#takeOne(name, points, limit);
-      if (tenant.kind === "TAKEN") {
-        const parts = [...tenant.parts, { name: userName, index: user.index }];
-        const remaining = userLimit - user.used;
-        return remaining < tenant.remaining ? { kind: "TAKEN", parts, limit: userLimit, remaining, resetsAt: user.resetsAt } : { ...tenant, parts };
-      }
+      const tenant = await this.window.take(name, points, limit);
+      if (tenant.kind === "TAKEN") return { ...tenant, user };
       await this.window.giveBack(userName, points, user.index);
       return tenant;
     } catch (error) {
@@ -69,10 +72,13 @@ export class MinuteWindows {
     }
   }
 
-  async #takeOne(name: string, points: number, limit: number): Promise<MinuteTake | MinuteRefusal> {
-    const taken = await this.window.take(name, points, limit);
-    if (taken.kind === "REFUSED") return { kind: "REFUSED", of: "TENANT", limit, retryAfterMs: taken.retryAfterMs };
-    return { kind: "TAKEN", parts: [{ name, index: taken.index }], limit, remaining: limit - taken.used, resetsAt: taken.resetsAt };
+  #namesOf(tenantId: TenantId): Readonly<Record<Counted, string>> {
+    const known = this.#names.get(tenantId);
+    if (known !== undefined) return known;
+    if (this.#names.size >= rememberedMax) this.#names.clear();
+    const names = { requests: tenantCounter("requests", tenantId), tokens: tenantCounter("tokens", tenantId) };
+    this.#names.set(tenantId, names);
+    return names;
   }
 
   #userCounter(counted: Counted, { tenantId, userId }: TenantContext): string {

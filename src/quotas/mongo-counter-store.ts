@@ -23,5 +23,5 @@ export async function openMongoCounterStore(store: { readonly client: unknown; r
   });
   await limiter.createIndexes();
   // The client belongs to the control plane, which closes it.
-  return new LimiterCounterStore(limiter, true, async () => {});
+  return new LimiterCounterStore(limiter, async () => {});
 }

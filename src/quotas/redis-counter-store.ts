@@ -32,7 +32,7 @@ export async function openRedisCounterStore(url: string, telemetry: Telemetry): 
     throw serviceUnavailable("REDIS_URL cannot be reached", 1_000, error);
   }
   const limiter = new RateLimiterRedis({ storeClient: redis, points: unreachablePoints, duration: 60, keyPrefix, rejectIfRedisNotReady: true });
-  return new LimiterCounterStore(limiter, true, async () => {
+  return new LimiterCounterStore(limiter, async () => {
     redis.disconnect();
   });
 }

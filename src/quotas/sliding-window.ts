@@ -15,13 +15,15 @@ const counterLifeMs = (subWindows + 3) * subWindowMs;
 /** How long a server remembers that a shared store refused, so that a flood of retries does not reach the store. */
 const refusalMemoryMs = 100;
 
-/** Tenants whose older counters are remembered; past it all are forgotten and read again. */
+/** Names whose sub-windows are remembered; past it all are forgotten and read again. */
 const rememberedMax = 20_000;
 
 export interface WindowTake {
   readonly kind: "TAKEN";
+  readonly name: string;
   /** The sub-window that was charged: what is given back goes there and nowhere else. */
   readonly index: number;
+  readonly limit: number;
   /** Points used in the window, this take among them. */
   readonly used: number;
   /** When this take has left the window. */
@@ -29,7 +31,23 @@ export interface WindowTake {
 }
 export interface WindowRefusal {
   readonly kind: "REFUSED";
+  readonly limit: number;
   readonly retryAfterMs: number;
+}
+
+/** A name's sub-window of now, and what is known of the others. Made once in 5 s, since every take needs it. */
+interface Present {
+  readonly index: number;
+  readonly key: string;
+  readonly resetsAt: Date;
+  /** Undefined: to be read. Nothing is added to sub-windows that are over; give-backs alone change them. */
+  others: Counts | undefined;
+}
+
+/** Oldest first. */
+interface Counts {
+  readonly counts: readonly number[];
+  readonly sum: number;
 }
 
 /**
@@ -43,8 +61,8 @@ export interface WindowRefusal {
  * may see each other and be refused: that is allowed.
  */
 export class SlidingWindow {
-  readonly #older = new Map<string, { index: number; counts: readonly number[] }>();
-  readonly #reads = new FreshReads<readonly number[]>();
+  readonly #present = new Map<string, Present>();
+  readonly #reads = new FreshReads<Counts>();
   readonly #refusals = new Map<string, { points: number; endsAt: number; refusal: WindowRefusal }>();
 
   constructor(private readonly store: CounterStore, private readonly clock: Clock = systemClock) {}
@@ -52,17 +70,16 @@ export class SlidingWindow {
   /** Throws `CounterStoreFailed`. `points` is at most `limit`. */
   async take(name: string, points: number, limit: number): Promise<WindowTake | WindowRefusal> {
     const remembered = this.#refusals.get(name);
-    if (remembered !== undefined && points >= remembered.points && this.clock.now() < remembered.endsAt) return remembered.refusal;
-    const index = this.#index();
-    const taken = await this.store.take(counterKey(name, index), points, limit, counterLifeMs);
-    const others = await this.#othersOf(name, index);
-    const used = taken.used + sum(others);
-    if (taken.kind === "REFUSED") return this.#refuse(name, points, limit, index, [...others.slice(0, -1), taken.used]);
-    if (used > limit) {
-      await this.store.giveBack(counterKey(name, index), points, counterLifeMs);
-      return this.#refuse(name, points, limit, index, [...others.slice(0, -1), taken.used - points]);
-    }
-    return { kind: "TAKEN", index, used, resetsAt: leavesAt(index) };
+    if (remembered !== undefined && points >= remembered.points && this.clock.now() < remembered.endsAt) return { ...remembered.refusal, limit };
+    const present = this.#presentOf(name);
+    const { index, key, resetsAt } = present;
+    const taken = await this.store.take(key, points, limit, counterLifeMs);
+    // Alone on its counters a server sees every change of the past: `giveBack` forgets what it changes.
+    const others = this.store.shared || present.others === undefined ? await this.#othersOf(name, present) : present.others;
+    const used = taken.used + others.sum;
+    if (taken.kind === "TAKEN" && used <= limit) return { kind: "TAKEN", name, index, limit, used, resetsAt };
+    if (taken.kind === "TAKEN") await this.store.giveBack(key, points, counterLifeMs);
+    return this.#refuse(name, points, limit, index, [...others.counts.slice(0, -1), taken.kind === "TAKEN" ? taken.used - points : taken.used]);
   }
 
   /** Charges what was used beyond what was taken, limit or not: it has been spent already. Throws `CounterStoreFailed`. */
@@ -71,13 +88,13 @@ export class SlidingWindow {
   }
 
   /** Throws `CounterStoreFailed`. */
-  async giveBack(name: string, points: number, index: number): Promise<void> {
+  giveBack(name: string, points: number, index: number): Promise<void> {
     this.#refusals.delete(name);
-    const older = this.#older.get(name);
-    if (older !== undefined && older.index !== index) this.#older.delete(name);
+    const present = this.#present.get(name);
+    if (present !== undefined && present.index !== index) present.others = undefined;
     // Out of every sum by now: giving back would only make a counter that stands below zero.
-    if (this.#index() - index > subWindows + 1) return;
-    await this.store.giveBack(counterKey(name, index), points, counterLifeMs);
+    if (this.#index() - index > subWindows + 1) return Promise.resolve();
+    return this.store.giveBack(present?.index === index ? present.key : counterKey(name, index), points, counterLifeMs);
   }
 
   /** What the window holds now, and when it will be empty if nothing is added. Throws `CounterStoreFailed`. */
@@ -91,7 +108,7 @@ export class SlidingWindow {
   /** Deletes the counters that may still be alive; gives how many there were. Throws `CounterStoreFailed`. */
   async forget(name: string): Promise<number> {
     this.#refusals.delete(name);
-    this.#older.delete(name);
+    this.#present.delete(name);
     const index = this.#index();
     return this.store.forget(indexes(index - counterLifeMs / subWindowMs, index + 1).map((at) => counterKey(name, at)));
   }
@@ -100,30 +117,39 @@ export class SlidingWindow {
     return Math.floor(this.clock.now() / subWindowMs);
   }
 
-  /** Counts of the 12 sub-windows before `index`, oldest first, and of the one after it: a server's clock may be ahead. */
-  #othersOf(name: string, index: number): Promise<readonly number[]> {
-    if (!this.store.shared) return this.#readOthers(name, index);
-    return this.#reads.run(`${name}:${index}`, () => this.#readOthers(name, index));
+  #presentOf(name: string): Present {
+    const index = this.#index();
+    const known = this.#present.get(name);
+    if (known?.index === index) return known;
+    if (this.#present.size >= rememberedMax) this.#present.clear();
+    const present = { index, key: counterKey(name, index), resetsAt: leavesAt(index), others: undefined };
+    this.#present.set(name, present);
+    return present;
   }
 
-  async #readOthers(name: string, index: number): Promise<readonly number[]> {
-    const older = this.#older.get(name);
-    if (older !== undefined && older.index === index) {
-      // Alone on its counters a server sees every change of the past: `giveBack` forgets what it changes.
-      if (!this.store.shared) return older.counts;
+  /** Counts of the 12 sub-windows before it, oldest first, and of the one after it: a server's clock may be ahead. */
+  #othersOf(name: string, present: Present): Promise<Counts> {
+    if (!this.store.shared) return this.#readOthers(name, present);
+    return this.#reads.run(present.key, () => this.#readOthers(name, present));
+  }
+
+  async #readOthers(name: string, present: Present): Promise<Counts> {
+    const { index, others } = present;
+    if (others !== undefined) {
       const [before = 0, after = 0] = await this.store.read([counterKey(name, index - 1), counterKey(name, index + 1)]);
-      return [...older.counts, before, after];
+      return { counts: [...others.counts, before, after], sum: others.sum + before + after };
     }
     const counts = await this.store.read([...indexes(index - subWindows, index - 1), index + 1].map((at) => counterKey(name, at)));
-    if (this.#older.size >= rememberedMax) this.#older.clear();
-    // Nothing is added to sub-windows that ended 5 s ago or more; give-backs alone change them, and
-    // remembering too high a count until the next sub-window refuses, never admits.
-    this.#older.set(name, { index, counts: this.store.shared ? counts.slice(0, subWindows - 1) : counts });
-    return counts;
+    const read = { counts, sum: sum(counts) };
+    // On a shared store the two neighbours are not remembered: other servers add to them. Remembering
+    // too high a count of the rest until the next sub-window refuses, never admits.
+    const rest = counts.slice(0, subWindows - 1);
+    present.others = this.store.shared ? { counts: rest, sum: sum(rest) } : read;
+    return read;
   }
 
   #refuse(name: string, points: number, limit: number, index: number, counts: readonly number[]): WindowRefusal {
-    const refusal: WindowRefusal = { kind: "REFUSED", retryAfterMs: this.#waitFor(limit - points, index, counts) };
+    const refusal: WindowRefusal = { kind: "REFUSED", limit, retryAfterMs: this.#waitFor(limit - points, index, counts) };
     if (this.store.shared) {
       if (this.#refusals.size >= rememberedMax) this.#refusals.clear();
       this.#refusals.set(name, { points, endsAt: this.clock.now() + refusalMemoryMs, refusal });

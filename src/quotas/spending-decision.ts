@@ -1,7 +1,7 @@
 import { refusal, type Refusal } from "../kernel/refusal.js";
 import type { SpendingChange, SpendingRow } from "../storage/control/spending-rows.js";
 import type { TierPolicy } from "../tenancy/tier-policy.js";
-import { endOf, heldOf, limitsOf, type LimitName } from "./budget-limits.js";
+import { endOf, heldOf, limitsOf, periodsAt, type LimitName } from "./budget-limits.js";
 import type { Charge } from "./budgets.js";
 
 /** A part of the tenant's hold, of one server. */
@@ -30,7 +30,8 @@ export interface Decision {
   readonly refused: readonly { readonly ask: Ask; readonly limit: LimitName; readonly retryAfterMs: number; readonly isSpent: boolean }[];
   readonly releases: readonly Release[];
   readonly add: SpendingChange["add"];
-  readonly bounds: Pick<SpendingChange["only"], "dayMicroUsdMax" | "monthMicroUsdMax" | "runningMax">;
+  /** The lowest limits of those accepted, Infinity for none. */
+  readonly least: { readonly day: number; readonly month: number; readonly calls: number };
   /** A part that another server has taken back was settled: its row of the ledger may have been summed already. */
   readonly isDoubtful: boolean;
 }
@@ -52,16 +53,16 @@ export function decide(row: SpendingRow, asks: readonly Ask[], releases: readonl
     }
     // A row of yesterday's ledger is no cost of today.
     for (const { microUsd, at } of charges) {
-      const day = at.toISOString();
-      if (day.startsWith(row.day)) add.dayMicroUsd += microUsd;
-      if (day.startsWith(row.month)) add.monthMicroUsd += microUsd;
+      const { day, month } = periodsAt(at.getTime());
+      if (day === row.day) add.dayMicroUsd += microUsd;
+      if (month === row.month) add.monthMicroUsd += microUsd;
     }
   }
   const accepted: Ask[] = [];
   const refused: Decision["refused"][number][] = [];
   const least = { day: Infinity, month: Infinity, calls: Infinity };
   for (const ask of asks) {
-    const { day = Infinity, month = Infinity, calls = Infinity } = definedOnly(limitsOf(ask.policy, row.budget));
+    const { day = Infinity, month = Infinity, calls = Infinity } = limitsOf(ask.policy, row.budget);
     const limit = row.monthMicroUsd + add.monthMicroUsd + ask.microUsd > month ? "budgetMonth" : row.dayMicroUsd + add.dayMicroUsd + ask.microUsd > day ? "budgetDay" : row.running + add.calls + ask.calls > calls ? "concurrentCalls" : undefined;
     if (limit !== undefined) {
       refused.push({ ask, limit, ...waitFor(limit, row, add, ask, { day, month }, nowMs) });
@@ -73,12 +74,16 @@ export function decide(row: SpendingRow, asks: readonly Ask[], releases: readonl
     least.month = Math.min(least.month, month);
     if (ask.calls > 0) least.calls = Math.min(least.calls, calls);
   }
-  const bounds = {
+  return { accepted, refused, releases, add, least, isDoubtful };
+}
+
+/** What may stand in the row before the change, for the limits to hold after it. */
+export function boundsOf({ least, add }: Decision): Pick<SpendingChange["only"], "dayMicroUsdMax" | "monthMicroUsdMax" | "runningMax"> {
+  return {
     ...(least.day === Infinity ? {} : { dayMicroUsdMax: least.day - add.dayMicroUsd }),
     ...(least.month === Infinity ? {} : { monthMicroUsdMax: least.month - add.monthMicroUsd }),
     ...(least.calls === Infinity ? {} : { runningMax: least.calls - add.calls }),
   };
-  return { accepted, refused, releases, add, bounds, isDoubtful };
 }
 
 export function refusalOf({ limit, retryAfterMs }: { limit: LimitName; retryAfterMs: number }): Refusal {
@@ -100,9 +105,4 @@ function waitFor(limit: LimitName, row: SpendingRow, add: SpendingChange["add"],
   const [used, most, period] = limit === "budgetDay" ? [row.dayMicroUsd + add.dayMicroUsd, limits.day, row.day] : [row.monthMicroUsd + add.monthMicroUsd, limits.month, row.month];
   const isSpent = used - heldOf(row) - add.heldMicroUsd + ask.microUsd > most;
   return { isSpent, retryAfterMs: isSpent ? Math.max(1, endOf(period).getTime() - nowMs) : soonMs };
-}
-
-function definedOnly(limits: { day: number | undefined; month: number | undefined; calls: number | undefined }): { day?: number; month?: number; calls?: number } {
-  const { day, month, calls } = limits;
-  return { ...(day === undefined ? {} : { day }), ...(month === undefined ? {} : { month }), ...(calls === undefined ? {} : { calls }) };
 }

@@ -2,10 +2,11 @@ import { BulkheadError, serviceUnavailable } from "../kernel/errors.js";
 import type { Clock } from "../kernel/clock.js";
 import type { TenantId } from "../kernel/ids.js";
 import type { Refusal } from "../kernel/refusal.js";
-import type { SpendingRow, SpendingStore } from "../storage/control/spending-rows.js";
+import type { SpendingChange, SpendingRow, SpendingStore } from "../storage/control/spending-rows.js";
 import type { TierPolicy } from "../tenancy/tier-policy.js";
 import { laterOf, periodsAt, type Periods } from "./budget-limits.js";
-import { decide, refusalOf, type Ask, type Decision, type HeldPart, type Release } from "./spending-decision.js";
+import { boundsOf, decide, refusalOf, type Ask, type Decision, type HeldPart, type Release } from "./spending-decision.js";
+import { changedRow } from "./memory-spending-store.js";
 import { withinTimeout } from "./within-timeout.js";
 import { isStale, renewed, type Sums } from "./spending-figures.js";
 
@@ -63,10 +64,10 @@ export class SpendingLane {
     return !this.#isRunning && this.#held === 0 && this.#releases.length === 0 && this.#unclear === undefined;
   }
 
-  /** Throws `SERVICE_UNAVAILABLE`. */
-  ask(policy: TierPolicy, microUsd: number, calls: number): Promise<HeldPart | Refusal> {
-    if (performance.now() < this.#restsUntil) return Promise.reject(unavailable());
-    return new Promise((resolve, reject) => {
+  /** A promise only where something must be waited for. Throws `SERVICE_UNAVAILABLE`. */
+  ask(policy: TierPolicy, microUsd: number, calls: number): HeldPart | Refusal | Promise<HeldPart | Refusal> {
+    if (this.#rests) return Promise.reject(unavailable());
+    return this.#askNow(policy, microUsd, calls) ?? new Promise((resolve, reject) => {
       this.#asks.push({ policy, microUsd, calls, resolve, reject });
       this.#kick();
     });
@@ -103,9 +104,42 @@ export class SpendingLane {
   }
 
   #kick(): void {
-    if (this.#isRunning || performance.now() < this.#restsUntil) return;
+    if (this.#isRunning || this.#rests || this.#serveNow()) return;
     this.#isRunning = true;
     this.#runs = this.#run();
+  }
+
+  get #rests(): boolean {
+    return this.#restsUntil > 0 && performance.now() < this.#restsUntil;
+  }
+
+  #askNow(policy: TierPolicy, microUsd: number, calls: number): HeldPart | Refusal | undefined {
+    if (this.parts.store.here === undefined || this.#isRunning) return undefined;
+    let given: HeldPart | Refusal | undefined;
+    this.#asks.push({ policy, microUsd, calls, resolve: (answer) => (given = answer), reject: noReject });
+    if (!this.#serveNow()) this.#asks.pop();
+    return given;
+  }
+
+  /**
+   * Where the rows lie in this process a change is some instructions: going round by promises would
+   * cost ten times as much. False when something has to be waited for, such as the ledger's figures.
+   */
+  #serveNow(): boolean {
+    const { tenantId, holder, store, clock } = this.parts;
+    const row = store.here?.find(tenantId);
+    if (store.here === undefined || row === undefined || this.#looks.length > 0) return false;
+    const now = clock.now();
+    if (isStale(row, laterOf(periodsAt(now), row), holder, now)) return false;
+    const decision = decide(row, this.#asks, this.#releases, this.#generation, now);
+    const isChange = decision.accepted.length > 0 || decision.releases.length > 0;
+    this.#row = isChange ? changedRow(row, holder, (lastSeq += 1), decision.add, new Date(now + leaseMs), decision.isDoubtful ? true : row.doubtful) : row;
+    store.here.put(this.#row);
+    this.#asks = [];
+    this.#releases = [];
+    this.#account(decision);
+    this.#tell(this.#row, decision);
+    return true;
   }
 
   async #run(): Promise<void> {
@@ -150,14 +184,13 @@ export class SpendingLane {
   }
 
   async #change(row: SpendingRow, decision: Decision): Promise<boolean> {
-    const { tenantId, holder, store, clock } = this.parts;
-    const seq = (lastSeq += 1);
-    const only = { day: row.day, month: row.month, budgetVersion: row.budgetVersion, seq: row.holds[holder]?.seq, ...decision.bounds };
+    const { tenantId, store } = this.parts;
+    const change = this.#changeOf(row, decision);
     let changed: SpendingRow | undefined;
     try {
-      changed = await within(store.change(tenantId, { holder, only, seq, add: decision.add, until: new Date(clock.now() + leaseMs), ...(decision.isDoubtful ? { doubtful: true } : {}) }));
+      changed = await within(store.change(tenantId, change));
     } catch (error) {
-      this.#unclear = { seq, decision };
+      this.#unclear = { seq: change.seq, decision };
       this.#releases.splice(0, decision.releases.length);
       throw error;
     }
@@ -170,9 +203,16 @@ export class SpendingLane {
     return true;
   }
 
+  #changeOf(row: SpendingRow, decision: Decision): SpendingChange {
+    const { holder, clock } = this.parts;
+    const { add, isDoubtful } = decision;
+    const only = { day: row.day, month: row.month, budgetVersion: row.budgetVersion, seq: row.holds[holder]?.seq, ...boundsOf(decision) };
+    return { holder, only, seq: (lastSeq += 1), add, until: new Date(clock.now() + leaseMs), ...(isDoubtful ? { doubtful: true } : {}) };
+  }
+
   #account({ accepted, releases }: Decision): void {
     this.#held += accepted.length;
-    for (const { parts } of releases) this.#held -= parts.filter(({ generation }) => generation === this.#generation).length;
+    for (const { parts } of releases) for (const { generation } of parts) if (generation === this.#generation) this.#held -= 1;
   }
 
   #tell(row: SpendingRow, decision: Decision): void {
@@ -246,6 +286,9 @@ export class SpendingLane {
     if (this.#unclear !== undefined) throw unavailable();
   }
 }
+
+/** What is served at once either is, or is asked again. */
+function noReject(): void {}
 
 function within<Value>(answer: Promise<Value>, msMax = storeMsMax): Promise<Value> {
   return withinTimeout(answer, msMax);

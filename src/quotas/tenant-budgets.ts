@@ -8,7 +8,7 @@ import type { OwnBudget, SpendingRow, SpendingStore } from "../storage/control/s
 import type { TenantLedger } from "../storage/control/usage-rows.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import { HeldBudget } from "./budget-reservation.js";
-import { endOf, heldOf, isLimited, limitsOf, thresholds, thresholdOf } from "./budget-limits.js";
+import { endOf, heldOf, isLimited, limitsOf, thresholds, thresholdOf, type LimitName } from "./budget-limits.js";
 import { unboundReservation, type BudgetReservation, type Budgets, type BudgetView, type PeriodView } from "./budgets.js";
 import { OwnBudgets } from "./own-budgets.js";
 import type { Decision } from "./spending-decision.js";
@@ -42,7 +42,8 @@ export class TenantBudgets implements Budgets {
   async reserve(context: TenantContext, microUsd: number): Promise<BudgetReservation | Refusal> {
     if (!isLimited(limitsOf(context.policy)) && !(await this.#own.has(context.tenantId))) return unboundReservation;
     const lane = this.#laneOf(context);
-    const part = await lane.ask(context.policy, microUsd, 1);
+    const asked = lane.ask(context.policy, microUsd, 1);
+    const part = asked instanceof Promise ? await asked : asked;
     return isRefusal(part) ? part : new HeldBudget(lane, context.policy, part);
   }
 
@@ -126,9 +127,8 @@ export class TenantBudgets implements Budgets {
   #watch(context: TenantContext, row: SpendingRow, refused: Decision["refused"]): void {
     const limits = limitsOf(refused[0]?.ask.policy ?? context.policy, row.budget);
     const held = heldOf(row);
-    const isSpent = (limit: string): boolean => refused.some((one) => one.limit === limit && one.isSpent);
-    const day = isSpent("budgetDay") ? 100 : thresholdOf(row.dayMicroUsd - held, limits.day);
-    const month = isSpent("budgetMonth") ? 100 : thresholdOf(row.monthMicroUsd - held, limits.month);
+    const day = isSpent(refused, "budgetDay") ? 100 : thresholdOf(row.dayMicroUsd - held, limits.day);
+    const month = isSpent(refused, "budgetMonth") ? 100 : thresholdOf(row.monthMicroUsd - held, limits.month);
     if (day > row.warned.day || month > row.warned.month) void this.#warn(context, row, day, month);
   }
 
@@ -150,6 +150,10 @@ export class TenantBudgets implements Budgets {
       this.telemetry.log("warn", "A tenant has passed a threshold of its budget", { tenantId, period, percent });
     }
   }
+}
+
+function isSpent(refused: Decision["refused"], limit: LimitName): boolean {
+  return refused.some((one) => one.limit === limit && one.isSpent);
 }
 
 function viewOf(limitMicroUsd: number, committed: number, row: SpendingRow, period: string): PeriodView {

@@ -7,9 +7,9 @@ import type { TenantContext } from "../tenancy/tenant-context.js";
 import { CounterStoreFailed, type CounterStore } from "./counter-store.js";
 import { openMemoryCounterStore } from "./memory-counter-store.js";
 import type { QuotaView, Quotas, RequestAdmission, TokenReservation, WindowView } from "./quotas.js";
-import { MinuteWindows, tenantCounter, userLimitOf, type MinuteRefusal, type MinuteTake } from "./minute-windows.js";
+import { MinuteWindows, tenantCounter, tighterOf, userLimitOf, type MinuteRefusal, type MinuteTake } from "./minute-windows.js";
 import { SlidingWindow } from "./sliding-window.js";
-import { WindowReservation } from "./token-reservation.js";
+import { WindowReservation, type TokenHolder } from "./token-reservation.js";
 
 /**
  * The part of a request limit that one server admits alone while the shared store is down. A
@@ -17,18 +17,23 @@ import { WindowReservation } from "./token-reservation.js";
  */
 const localShare = 0.25;
 
+/** Tenants whose held tokens are remembered; past it those that hold none are forgotten. */
+const rememberedMax = 20_000;
+
 export class TenantQuotas implements Quotas {
   readonly #window: SlidingWindow;
   readonly #windows: MinuteWindows;
   readonly #localWindow: SlidingWindow;
   readonly #local: MinuteWindows;
-  readonly #reserved = new Map<TenantId, number>();
+  readonly #reserved = new Map<TenantId, { tokens: number }>();
+  readonly #holder: TokenHolder;
 
   constructor(store: CounterStore, private readonly telemetry: Telemetry, clock: Clock = systemClock) {
     this.#window = new SlidingWindow(store, clock);
     this.#windows = new MinuteWindows(this.#window, store.shared);
     this.#localWindow = new SlidingWindow(openMemoryCounterStore(), clock);
     this.#local = new MinuteWindows(this.#localWindow, false);
+    this.#holder = { windows: this.#windows, telemetry, take: (context, more) => this.#takeMore(context, more) };
   }
 
   async admitRequests(context: TenantContext, price: number): Promise<RequestAdmission | Refusal> {
@@ -37,10 +42,18 @@ export class TenantQuotas implements Quotas {
     const most = userLimitOf(context, limit) ?? limit;
     // No waiting makes room for it, so there is no retryAfterMs to give.
     if (price > most) return refusal("RATE_LIMITED", `The document costs ${price} requests, expected at most ${most} a minute`, { limit: most < limit ? "userRequestsPerMinute" : "requestsPerMinute" });
-    const taken = await this.#takeRequests(context, price, limit);
-    if (taken.kind === "TAKEN") return { kind: "ADMITTED", limit: taken.limit, remaining: taken.remaining, resetsAt: taken.resetsAt };
+    let taken: MinuteTake | MinuteRefusal;
+    try {
+      taken = await this.#windows.take(context, "requests", price, limit);
+    } catch (error) {
+      taken = await this.#takeLocally(context, price, limit, error);
+    }
+    if (taken.kind === "TAKEN") {
+      const tighter = tighterOf(taken);
+      return { kind: "ADMITTED", limit: tighter.limit, remaining: tighter.limit - tighter.used, resetsAt: tighter.resetsAt };
+    }
     const { retryAfterMs } = taken;
-    if (taken.of === "USER") return refusal("RATE_LIMITED", `More than the ${taken.limit} requests in a minute that one user may have`, { limit: "userRequestsPerMinute", retryAfterMs });
+    if (taken.ofUser) return refusal("RATE_LIMITED", `More than the ${taken.limit} requests in a minute that one user may have`, { limit: "userRequestsPerMinute", retryAfterMs });
     return refusal("RATE_LIMITED", `More than ${limit} requests in a minute`, { limit: "requestsPerMinute", retryAfterMs });
   }
 
@@ -48,19 +61,17 @@ export class TenantQuotas implements Quotas {
     const limit = context.policy.tokensPerMinute;
     assertCount("tokens", tokens);
     const bound = Math.min(tokens, userLimitOf(context, limit) ?? limit);
-    const take = (more: number): Promise<MinuteTake | MinuteRefusal> => this.#windows.take(context, "tokens", more, limit).catch(failClosed);
-    const taken = await take(bound);
-    if (taken.kind === "REFUSED") {
-      const counting = "counting what running calls may still use";
-      if (taken.of === "USER") return refusal("RATE_LIMITED", `More than the ${taken.limit} tokens in a minute that one user may have, ${counting}`, { limit: "userTokensPerMinute", retryAfterMs: taken.retryAfterMs });
-      return refusal("RATE_LIMITED", `More than ${limit} tokens in a minute, ${counting}`, { limit: "tokensPerMinute", retryAfterMs: taken.retryAfterMs });
+    let taken: MinuteTake | MinuteRefusal;
+    try {
+      taken = await this.#windows.take(context, "tokens", bound, limit);
+    } catch (error) {
+      return failClosed(error);
     }
-    const takeMore = async (more: number): Promise<MinuteTake | undefined> => {
-      assertCount("tokens", more);
-      const added = await take(more);
-      return added.kind === "TAKEN" ? added : undefined;
-    };
-    return new WindowReservation({ tokens: bound, parts: taken.parts }, this.#window, this.telemetry, takeMore, (held) => this.#hold(context.tenantId, held));
+    if (taken.kind === "TAKEN") return new WindowReservation({ tokens: bound, taken }, context, this.#holder, this.#heldOf(context.tenantId));
+    const counting = "counting what running calls may still use";
+    const { retryAfterMs } = taken;
+    if (taken.ofUser) return refusal("RATE_LIMITED", `More than the ${taken.limit} tokens in a minute that one user may have, ${counting}`, { limit: "userTokensPerMinute", retryAfterMs });
+    return refusal("RATE_LIMITED", `More than ${limit} tokens in a minute, ${counting}`, { limit: "tokensPerMinute", retryAfterMs });
   }
 
   async view(context: TenantContext): Promise<QuotaView> {
@@ -69,7 +80,7 @@ export class TenantQuotas implements Quotas {
     const [requests, tokens] = await Promise.all([this.#window.view(tenantCounter("requests", tenantId)), this.#window.view(tenantCounter("tokens", tenantId))]).catch(failClosed);
     return {
       requests: toView(requestsPerMinute, requests),
-      tokens: { ...toView(tokensPerMinute, tokens), reserved: this.#reserved.get(tenantId) ?? 0 },
+      tokens: { ...toView(tokensPerMinute, tokens), reserved: this.#reserved.get(tenantId)?.tokens ?? 0 },
     };
   }
 
@@ -81,21 +92,26 @@ export class TenantQuotas implements Quotas {
     return counts.reduce((sum, count) => sum + count, 0);
   }
 
-  async #takeRequests(context: TenantContext, price: number, limit: number): Promise<MinuteTake | MinuteRefusal> {
-    try {
-      return await this.#windows.take(context, "requests", price, limit);
-    } catch (error) {
-      if (!(error instanceof CounterStoreFailed)) throw error;
-      // A request alone spends nothing, and reads must not stop with the counters; tokens do stop.
-      this.telemetry.count("quota_store_failures_total");
-      return this.#local.take(context, "requests", price, Math.max(price, Math.ceil(limit * localShare)));
-    }
+  #takeLocally(context: TenantContext, price: number, limit: number, error: unknown): Promise<MinuteTake | MinuteRefusal> {
+    if (!(error instanceof CounterStoreFailed)) throw error;
+    // A request alone spends nothing, and reads must not stop with the counters; tokens do stop.
+    this.telemetry.count("quota_store_failures_total");
+    return this.#local.take(context, "requests", price, Math.max(price, Math.ceil(limit * localShare)));
   }
 
-  #hold(tenantId: TenantId, tokens: number): void {
-    const held = (this.#reserved.get(tenantId) ?? 0) + tokens;
-    if (held === 0) this.#reserved.delete(tenantId);
-    else this.#reserved.set(tenantId, held);
+  async #takeMore(context: TenantContext, tokens: number): Promise<MinuteTake | undefined> {
+    assertCount("tokens", tokens);
+    const added = await this.#windows.take(context, "tokens", tokens, context.policy.tokensPerMinute).catch(failClosed);
+    return added.kind === "TAKEN" ? added : undefined;
+  }
+
+  #heldOf(tenantId: TenantId): { tokens: number } {
+    const known = this.#reserved.get(tenantId);
+    if (known !== undefined) return known;
+    if (this.#reserved.size >= rememberedMax) for (const [tenant, { tokens }] of this.#reserved) if (tokens === 0) this.#reserved.delete(tenant);
+    const held = { tokens: 0 };
+    this.#reserved.set(tenantId, held);
+    return held;
   }
 }
 

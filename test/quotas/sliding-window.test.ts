@@ -62,6 +62,18 @@ describe("a sliding window", () => {
     expect((await window.view("a")).used).toBe(90);
   });
 
+  it("hears of a give-back to a sub-window whose count it remembers", async () => {
+    const window = open();
+    const taken = await window.take("a", 90, 100);
+    if (taken.kind !== "TAKEN") return expect.unreachable();
+    vi.advanceTimersByTime(6_000);
+    expect((await window.take("a", 10, 100)).kind).toBe("TAKEN");
+    expect((await window.take("a", 1, 100)).kind).toBe("REFUSED");
+    await window.giveBack("a", 90, taken.index);
+    expect((await window.take("a", 90, 100)).kind).toBe("TAKEN");
+    expect((await window.take("a", 1, 100)).kind).toBe("REFUSED");
+  });
+
   it("makes no credit of a give-back that comes after its window", async () => {
     const window = open();
     const taken = await window.take("a", 100, 100);

@@ -136,7 +136,7 @@ describe("a user inside the tenant", () => {
   it("bears no name in a shared store", async () => {
     const keys: string[] = [];
     const limiter = new RateLimiterMemory({ points: unreachablePoints, duration: 60 });
-    const shared = new LimiterCounterStore(limiter, true, async () => {});
+    const shared = new LimiterCounterStore(limiter, async () => {});
     const take = shared.take.bind(shared);
     shared.take = (key, ...rest) => {
       keys.push(key);
@@ -161,6 +161,18 @@ describe("a reservation that grows", () => {
     expect((await quotas.view(context)).tokens).toMatchObject({ remaining: 350, reserved: 0 });
     expect(await reservation.extend(10)).toBe(false);
     expect((await quotas.view(context)).tokens).toMatchObject({ remaining: 350, reserved: 0 });
+  });
+
+  it("gives each part back to the sub-window it came from, and no more than was taken there", async () => {
+    vi.useFakeTimers({ now: 1_800_000_000_000 });
+    const quotas = open();
+    const context = contextOf({ policy: { tokensPerMinute: 1_000 } });
+    const reservation = await quotas.reserveTokens(context, 400);
+    vi.advanceTimersByTime(6_000);
+    if (isRefusal(reservation) || !(await reservation.extend(100))) return expect.unreachable();
+    await reservation.settle(50);
+    expect((await quotas.view(context)).tokens).toMatchObject({ remaining: 950, reserved: 0 });
+    vi.useRealTimers();
   });
 
   it("whatever grows and settles in whatever order: reserved, used and given back add up", async () => {
@@ -246,7 +258,7 @@ describe("tokens a minute", () => {
       calls += 1;
       return new Promise(() => {});
     };
-    const quotas = open(new LimiterCounterStore(limiter, true, async () => {}));
+    const quotas = open(new LimiterCounterStore(limiter, async () => {}));
     const first = expect(quotas.reserveTokens(contextOf(), 10)).rejects.toMatchObject({ code: "SERVICE_UNAVAILABLE" });
     await vi.advanceTimersByTimeAsync(counterTimeoutMs);
     await first;

@@ -40,6 +40,12 @@ export interface SpendingRow {
   readonly budgetVersion: number;
 }
 
+/** Rows that lie in this process: what is found is how they stand, and between finding and putting nothing happens. */
+export interface SpendingHere {
+  find(tenantId: TenantId): SpendingRow | undefined;
+  put(row: SpendingRow): void;
+}
+
 /** One server's change of a row, made only while everything in `only` holds. */
 export interface SpendingChange {
   /** Names the server. */
@@ -66,6 +72,7 @@ export interface SpendingChange {
 export interface SpendingStore {
   /** Whether other servers change the rows too: decides how long a row may be remembered. */
   readonly shared: boolean;
+  readonly here?: SpendingHere;
   find(tenantId: TenantId): Promise<SpendingRow | undefined>;
   /** In one statement. Undefined when a condition did not hold, and nothing was changed. */
   change(tenantId: TenantId, change: SpendingChange): Promise<SpendingRow | undefined>;
