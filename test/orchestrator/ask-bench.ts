@@ -7,7 +7,7 @@ import { MeteredDoor } from "../../src/metering/metered.js";
 import { TurnQueues } from "../../src/metering/turn-queues.js";
 import { AnswerQuestion } from "../../src/orchestrator/answer-question.js";
 import { SearchDocuments } from "../../src/orchestrator/search-documents.js";
-import { noBudgets } from "../../src/quotas/budgets.js";
+import { noBudgets, type Budgets } from "../../src/quotas/budgets.js";
 import { openMemoryCounterStore } from "../../src/quotas/memory-counter-store.js";
 import { TenantQuotas } from "../../src/quotas/tenant-quotas.js";
 import type { Embedder } from "../../src/retrieval/embedder.js";
@@ -60,12 +60,12 @@ export function passageOf(text: string, score: number): RankedPassage {
   return { chunk: { tenantId: "acme" as RankedPassage["chunk"]["tenantId"], id: newId<ChunkId>("chunk"), documentId: newId<DocumentId>("document"), ordinal: 0, text, headings: [] }, score };
 }
 
-export function openBench(options: { queue?: FairQueueOptions } = {}): AskBench {
+export function openBench(options: { queue?: FairQueueOptions; budgets?: (ledger: MemoryLedger) => Budgets } = {}): AskBench {
   const telemetry = recordingTelemetry();
   const quotas = new TenantQuotas(openMemoryCounterStore(), telemetry);
   const ledger = new MemoryLedger();
   const queue = new FairQueue(options.queue ?? { slots: 8 });
-  const door = new MeteredDoor(quotas, noBudgets, new TurnQueues(new FairQueue({ slots: 8 }), new Map([["default", queue]]), () => "default"), recorderOf(ledger, telemetry), telemetry);
+  const door = new MeteredDoor(quotas, options.budgets?.(ledger) ?? noBudgets, new TurnQueues(new FairQueue({ slots: 8 }), new Map([["default", queue]]), () => "default"), recorderOf(ledger, telemetry), telemetry);
   const model = new ScriptedModel();
   const embedder: Embedder = { model: "embedded-use-lite", dimensions: 2, embed: (...call) => bench.embed(...call), ready: async () => {}, close: async () => {} };
   const router = {

@@ -8,8 +8,6 @@ import type { MeteredCall } from "../../src/metering/door.js";
 import { FairQueue } from "../../src/metering/fair-queue.js";
 import { MeteredDoor } from "../../src/metering/metered.js";
 import { TurnQueues } from "../../src/metering/turn-queues.js";
-import { AnswerAllowance } from "../../src/orchestrator/answer-allowance.js";
-import { completeMetered } from "../../src/orchestrator/complete-answer.js";
 import { openMongoCounterStore } from "../../src/quotas/mongo-counter-store.js";
 import { openRedisCounterStore } from "../../src/quotas/redis-counter-store.js";
 import { TenantBudgets } from "../../src/quotas/tenant-budgets.js";
@@ -107,9 +105,12 @@ async function answer(errand: Extract<SpendingErrand, { kind: "ANSWER" }>): Prom
       const requestId = `${errand.name}-${(calls += 1)}`;
       const told = { tokens: 0, costMicroUsd: 0 };
       const call = callOf(300, (costMicroUsd, tokens) => Object.assign(told, { costMicroUsd, tokens }));
-      const stream = await door.stream(contextOf({ tenant: errand.tenant, policy: errand.policy, requestId }), Deadline.after(20_000), call, (signal, report) =>
-        completeMetered(backend, request, 200, counter, new AnswerAllowance(100, 100, async () => false), signal, report),
-      );
+      const stream = await door.stream(contextOf({ tenant: errand.tenant, policy: errand.policy, requestId }), Deadline.after(20_000), call, async function* (signal, report) {
+        for await (const event of backend.complete(request, signal)) {
+          if (event.kind === "DONE") report(event.usage);
+          yield event;
+        }
+      });
       if (isRefusal(stream)) await sleep(50);
       else {
         while ((await stream.next()).done !== true);
