@@ -19,7 +19,7 @@ const frameCharsMax = 1_000_000;
 /** Frames that wait for a slow reader before the server is told to wait. */
 const waitingFramesMax = 64;
 /** After `[DONE]` the response should end. If it does not, the connection is not worth keeping. */
-const drainMsMax = 1_000;
+const drainMsMax = 250;
 
 /**
  * The server-sent events of one call. Reads on its own, so that silence is the server's and never a slow
@@ -79,6 +79,8 @@ export class FrameStream {
 
   /** The reader wants no more. Without `[DONE]` this closes the connection, so that an abandoned answer stops costing at the provider. */
   close(): void {
+    // What was not read cannot have been right: a connection with it is not worth keeping either.
+    if (this.#state === "DONE" && this.#frames.length > 0) this.request.destroy();
     this.#fail(undefined);
   }
 
@@ -88,8 +90,8 @@ export class FrameStream {
     this.#response = response;
     response.on("data", (chunk: Buffer) => this.#feed(chunk));
     response.on("end", () => this.#fail(truncated()));
-    // A connection that just ends, without the last chunk that HTTP asks for. One that is reset is told by the request first.
-    response.on("error", () => this.#fail(truncated()));
+    // The request tells first what is wrong; without a listener the same would be thrown.
+    response.on("error", (error) => this.#fail(this.#lost(error)));
   }
 
   #feed(chunk: Buffer): void {
@@ -164,12 +166,12 @@ export class FrameStream {
     this.#timer = setTimeout(() => this.#fail(failure()), ms);
   }
 
+  /** `error` is left out where the server closed the connection in good order, but too early. */
   #lost(error?: NodeJS.ErrnoException): ModelFailure {
-    const { request } = this;
-    // node:http's own sign of a kept connection that was closed before a byte of the answer came.
-    if (this.#response === undefined && request.reusedSocket && (error === undefined || error.code === "ECONNRESET" || error.code === "EPIPE")) return new ModelFailure("STALE_CONNECTION", "The connection to the model was closed", { cause: error });
-    if (this.#response !== undefined) return new ModelFailure("RESET", "The connection to the model was lost", { cause: error });
     if (error?.code?.startsWith("HPE_") === true) return new ModelFailure("MALFORMED", "The model sent what is not HTTP", { cause: error });
+    if (this.#response !== undefined) return error === undefined ? truncated() : new ModelFailure("RESET", "The connection to the model was lost", { cause: error });
+    // node:http's own sign of a kept connection that was closed before a byte of the answer came.
+    if (this.request.reusedSocket && (error === undefined || error.code === "ECONNRESET" || error.code === "EPIPE")) return new ModelFailure("STALE_CONNECTION", "The connection to the model was closed", { cause: error });
     return new ModelFailure("UNREACHABLE", "The model cannot be reached", { cause: error });
   }
 }

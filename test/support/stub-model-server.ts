@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { isMisbehaviour, misbehave, type Misbehaviour } from "./misbehave.js";
 
 /** What the stub does with the next requests. */
 export type StubBehaviour =
@@ -17,7 +18,8 @@ export type StubBehaviour =
   | "long-line"
   | "not-json"
   | "silent"
-  | "http-error";
+  | "http-error"
+  | Misbehaviour;
 
 export interface StubRequest {
   readonly path: string;
@@ -29,6 +31,7 @@ export interface StubRequest {
     readonly stream: boolean;
     readonly stream_options?: { readonly include_usage: boolean };
     readonly user: string;
+    readonly cache_salt?: string;
   };
 }
 
@@ -37,7 +40,17 @@ export interface StubModelServer {
   readonly requests: readonly StubRequest[];
   /** Answers whose connection the client closed before the end. */
   readonly dropped: () => number;
+  /** Connections taken since the start. */
+  readonly connections: () => number;
+  /** Connections that are open. */
+  readonly open: () => number;
   behave(behaviour: StubBehaviour, answer?: string): void;
+  /** What the very next requests get, one each; after them what `behave` said. */
+  next(...behaviours: readonly StubBehaviour[]): void;
+  /** Sent with HTTP 429 and 503. */
+  retryAfter: string | undefined;
+  /** Answers with what this makes of a request, instead of the set answer. */
+  answerWith(make: ((request: StubRequest) => string) | undefined): void;
   close(): Promise<void>;
 }
 
@@ -45,23 +58,37 @@ const slowMs = 40;
 
 /** An OpenAI-compatible model on loopback that behaves as it is told. */
 export async function startStubModelServer(): Promise<StubModelServer> {
-  const state = { behaviour: "ok" as StubBehaviour, answer: "The notice period is six weeks [1].", dropped: 0 };
+  const state = { behaviour: "ok" as StubBehaviour, answer: "The notice period is six weeks [1].", dropped: 0, connections: 0, open: 0, next: [] as StubBehaviour[], make: undefined as ((request: StubRequest) => string) | undefined };
   const requests: StubRequest[] = [];
   const server = createServer((request, response) => {
     void readBody(request).then((text) => {
-      requests.push({ path: request.url ?? "", authorization: request.headers.authorization, body: JSON.parse(text) as StubRequest["body"] });
+      const told: StubRequest = { path: request.url ?? "", authorization: request.headers.authorization, body: JSON.parse(text) as StubRequest["body"] };
+      requests.push(told);
       response.on("close", () => {
         if (!response.writableFinished) state.dropped += 1;
       });
-      return reply(response, state.behaviour, state.answer);
+      const behaviour = state.next.shift() ?? state.behaviour;
+      const answer = state.make?.(told) ?? state.answer;
+      if (isMisbehaviour(behaviour)) return misbehave(response, behaviour, { answer, redirectTo: `http://127.0.0.1:${port}/redirected`, ...(stub.retryAfter === undefined ? {} : { retryAfter: stub.retryAfter }) });
+      return reply(response, behaviour, answer);
     });
+  });
+  server.on("connection", (socket) => {
+    state.connections += 1;
+    state.open += 1;
+    socket.on("close", () => (state.open -= 1)).on("error", () => undefined);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  return {
+  const stub: StubModelServer = {
     baseUrl: `http://127.0.0.1:${port}/v1`,
     requests,
     dropped: () => state.dropped,
+    connections: () => state.connections,
+    open: () => state.open,
+    retryAfter: undefined,
+    next: (...behaviours) => void state.next.push(...behaviours),
+    answerWith: (make) => void (state.make = make),
     behave(behaviour, answer = "The notice period is six weeks [1].") {
       state.behaviour = behaviour;
       state.answer = answer;
@@ -72,6 +99,7 @@ export async function startStubModelServer(): Promise<StubModelServer> {
         server.closeAllConnections();
       }),
   };
+  return stub;
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {
@@ -80,7 +108,9 @@ async function readBody(request: IncomingMessage): Promise<string> {
   return Buffer.concat(parts).toString();
 }
 
-async function reply(response: ServerResponse, behaviour: StubBehaviour, answer: string): Promise<void> {
+type Behaviour = Exclude<StubBehaviour, Misbehaviour>;
+
+async function reply(response: ServerResponse, behaviour: Behaviour, answer: string): Promise<void> {
   if (behaviour === "down") return void response.destroy();
   if (behaviour === "silent") return;
   if (behaviour === "html") return void response.writeHead(200, { "content-type": "text/html" }).end("<html>Sign in</html>");
@@ -89,7 +119,7 @@ async function reply(response: ServerResponse, behaviour: StubBehaviour, answer:
   await stream(response, behaviour, answer);
 }
 
-async function stream(response: ServerResponse, behaviour: StubBehaviour, answer: string): Promise<void> {
+async function stream(response: ServerResponse, behaviour: Behaviour, answer: string): Promise<void> {
   if (behaviour === "long-line") return void response.end(`data: ${"x".repeat(1_100_000)}\n\n`);
   if (behaviour === "endless") return writeOn(response);
   const words = answer.match(/\s*\S+/gu) ?? [];
@@ -114,7 +144,7 @@ async function writeOn(response: ServerResponse): Promise<void> {
   }
 }
 
-function usageOf(behaviour: StubBehaviour, words: number): object {
+function usageOf(behaviour: Behaviour, words: number): object {
   if (behaviour === "zero-usage") return { prompt_tokens: 0, completion_tokens: 0 };
   return { prompt_tokens: 123, completion_tokens: words, ...(behaviour === "cached-usage" ? { prompt_tokens_details: { cached_tokens: 100 } } : {}) };
 }
