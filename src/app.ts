@@ -48,7 +48,7 @@ import { Guards } from "./safety/guards.js";
 import type { TenantId } from "./kernel/ids.js";
 import type { LimiterStore } from "./storage/control/control-plane.js";
 import { CachedTenantDirectory, directoryAgeMsMax } from "./tenancy/tenant-directory.js";
-import { parseTierPolicies } from "./tenancy/tier-policy.js";
+import { guardProblems, parseTierPolicies } from "./tenancy/tier-policy.js";
 import { resumeTenant, resumeWork } from "./resume-work.js";
 import { PriceBook } from "./usage/price-book.js";
 import { RerateUsage } from "./usage/rerate-usage.js";
@@ -116,6 +116,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const folder = options.tenantsFolder ?? repositoryTenants;
   const readJson = async (name: string): Promise<unknown> => JSON.parse(await readFile(join(folder, name), "utf8"));
   const policies = parseTierPolicies(await readJson("tiers.json"));
+  for (const problem of guardProblems(policies)) telemetry.log("error", "A tier's guards are set wrongly: its tenants are not answered until this is right", { problem });
   const prices = PriceBook.parse(await readJson("prices.json"));
 
   // The embedding model loads in its worker while the database opens.

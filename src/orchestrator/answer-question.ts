@@ -2,6 +2,7 @@ import { promptOverheadTokens } from "../inference/chat-prompt.js";
 import type { InferencePool } from "../inference/inference-pool.js";
 import type { LazyTokenCounter } from "../inference/token-counter.js";
 import type { Deadline } from "../kernel/deadline.js";
+import { internal } from "../kernel/errors.js";
 import { newId } from "../kernel/ids.js";
 import { isRefusal, type Refusal } from "../kernel/refusal.js";
 import type { Telemetry } from "../kernel/telemetry.js";
@@ -13,11 +14,12 @@ import type { Embedder } from "../retrieval/embedder.js";
 import type { searchPassages } from "../retrieval/search-passages.js";
 import type { TenantRouter } from "../routing/tenant-router.js";
 import type { Guards } from "../safety/guards.js";
+import type { PassedPrompt } from "../safety/passed-prompt.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { UserPseudonyms } from "../usage/user-pseudonyms.js";
 import { endingOf } from "./answer-ending.js";
 import { AnswerAllowance } from "./answer-allowance.js";
-import type { AnswerEvent, Answered, AskInput } from "./answer-event.js";
+import type { AnswerEvent, Answered, AskInput, Citation } from "./answer-event.js";
 import { boundOf, callsOf, planAsk, type AskPlan } from "./ask-plan.js";
 import { callOf, type Asking } from "./asking.js";
 import { completeMetered, guardAnswer, type Completed } from "./complete-answer.js";
@@ -60,9 +62,10 @@ export class AnswerQuestion {
   async *stream(context: TenantContext, deadline: Deadline, input: AskInput, path: string, remembers = true): AsyncGenerator<AnswerEvent> {
     const { guards, pool } = this.parts;
     const stages = new StageClock();
-    const plan = planAsk(context, input, pool);
-    const blocked = await stages.time("guard", () => guards.checkInput(plan.question));
-    if (blocked !== undefined) return yield blocked;
+    const asked = planAsk(context, input, pool);
+    const checked = await stages.time("guard", () => guards.checkQuestion(context, asked.question));
+    if (isRefusal(checked)) return yield checked;
+    const plan = { ...asked, question: checked.text };
     const asking = await this.#open(context, deadline, path, plan, stages);
     if (isRefusal(asking)) return yield asking;
     const { conversationId } = plan;
@@ -113,7 +116,7 @@ export class AnswerQuestion {
       id,
       text: completed.text,
       finishReason: completed.finishReason,
-      citations: citationsOf(completed.cited, passages, completed.text),
+      citations: completed.citations,
       usage: asking.spent,
       cached: false,
       replayed: false,
@@ -163,23 +166,32 @@ export class AnswerQuestion {
     return untilAborted(found, deadline.signal);
   }
 
-  async *#complete(asking: Asking, passages: readonly ContextPassage[]): AsyncGenerator<AnswerEvent, Completed | Refusal> {
+  async *#complete(asking: Asking, passages: readonly ContextPassage[]): AsyncGenerator<AnswerEvent, (Completed & { readonly citations: readonly Citation[] }) | Refusal> {
     const { guards, door, counter, pseudonyms } = this.parts;
     const { context, deadline, plan, history } = asking;
-    const { canary, guard } = guards.watchOutput();
-    const request = { model: plan.chosen.model, question: plan.question, history, passages, maxTokens: plan.maxTokens, userTag: await pseudonyms.forProvider(context), cacheSalt: await pseudonyms.cacheSalt(context), endsAt: deadline.endsAt, canary };
+    const settings = { model: plan.chosen.model, maxTokens: plan.maxTokens, userTag: await pseudonyms.forProvider(context), cacheSalt: await pseudonyms.cacheSalt(context), endsAt: deadline.endsAt };
     const contextTokens = passages.reduce((total, passage) => total + passage.textTokens, 0);
     const promptTokens = asking.questionTokens + asking.historyTokens + contextTokens + promptOverheadTokens;
     const call: MeteredCall = { ...callOf(asking, "model"), kind: "COMPLETION", model: plan.chosen.model, reserveTokens: promptTokens + asking.answerTokens, workClass: "INTERACTIVE" };
     const allowance = new AnswerAllowance(asking.answerTokens, plan.maxTokens, (completionTokens) => door.extend(asking.envelope, { kind: "COMPLETION", model: plan.chosen.model, promptTokens: 0, completionTokens }));
     const startedAt = performance.now();
-    const events = await door.stream(context, deadline, call, (signal, report) => completeMetered(plan.chosen.backend, request, promptTokens, counter, allowance, signal, report));
+    const passed: { prompt?: PassedPrompt<ContextPassage> } = {};
+    // Passed only once the turn has come: one pass for every call of a model, and none for a call that is refused.
+    const events = await door.stream(context, deadline, call, (signal, report) => {
+      passed.prompt = guards.passPrompt(context, { question: plan.question, history, passages });
+      return completeMetered(plan.chosen.backend, settings, passed.prompt, promptTokens, counter, allowance, signal, report);
+    });
     if (isRefusal(events)) return events;
+    const { prompt } = passed;
+    if (prompt === undefined) throw internal("A model was called with a prompt that did not pass the guards");
     try {
-      const completed = yield* guardAnswer(events, guard);
+      const completed = yield* guardAnswer(events, prompt.answer);
       // Of the question's calls the completion alone writes tokens.
       if (!isRefusal(completed) && !allowance.isRefused) this.#lengths.learn(context.tenantId, plan.chosen.model, asking.spent.completionTokens);
-      return completed;
+      if (isRefusal(completed)) return completed;
+      // A quotation beside the answer is under the same policy as the answer.
+      const citations = citationsOf(completed.cited, prompt.passages, completed.text).map((citation) => ({ ...citation, snippet: prompt.answer.clean(citation.snippet) }));
+      return { ...completed, citations };
     } finally {
       asking.stages.add("model", performance.now() - startedAt);
     }

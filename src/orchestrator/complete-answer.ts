@@ -1,9 +1,10 @@
-import type { CompletionPart, CompletionRequest, FinishReason, InferenceBackend } from "../inference/inference-backend.js";
+import type { CompletionPart, CompletionRequest, FinishReason, InferenceBackend, Passage } from "../inference/inference-backend.js";
 import type { TokenCounter } from "../inference/token-counter.js";
 import { internal } from "../kernel/errors.js";
 import { isRefusal, type Refusal } from "../kernel/refusal.js";
 import type { CallUsage, ReportUsage } from "../metering/door.js";
-import type { OutputGuard } from "../safety/output-guard.js";
+import type { AnswerGuard } from "../safety/answer-guard.js";
+import type { PassedPrompt } from "../safety/passed-prompt.js";
 import type { AnswerAllowance } from "./answer-allowance.js";
 import type { AnswerEvent } from "./answer-event.js";
 
@@ -13,6 +14,9 @@ export interface Completed {
   readonly cited: readonly string[];
 }
 
+/** Everything of a request but the texts, which come from a prompt that passed the guards and from nowhere else. */
+export type CompletionSettings = Omit<CompletionRequest, "question" | "history" | "passages" | "canary">;
+
 /**
  * A completion that tells the door after every part what it has cost so far, so that an answer
  * dropped just before its end is not free. An answer that outgrows its reservation ends with `LENGTH`
@@ -20,7 +24,8 @@ export interface Completed {
  */
 export async function* completeMetered(
   backend: InferenceBackend,
-  request: CompletionRequest,
+  settings: CompletionSettings,
+  { question, history, passages, canary }: PassedPrompt<Passage>,
   promptTokens: number,
   counter: TokenCounter,
   allowance: AnswerAllowance,
@@ -33,7 +38,7 @@ export async function* completeMetered(
   // Counts if the caller goes away before the first word: the provider reads the prompt all the same.
   report({ promptTokens, completionTokens });
   try {
-    for await (const event of backend.complete(request, signal)) {
+    for await (const event of backend.complete({ ...settings, question, history, passages, canary }, signal)) {
       if (event.kind === "USAGE") {
         lost = sumOf(lost, event.usage);
         // After words the failure follows, which adds nothing. Before any word another attempt may, which reads the prompt again.
@@ -62,7 +67,7 @@ function sumOf(lost: CallUsage, usage: CallUsage): CallUsage {
 }
 
 /** Hands on what the output guard lets out, and ends with the whole of it. */
-export async function* guardAnswer(events: AsyncIterable<CompletionPart>, guard: OutputGuard): AsyncGenerator<AnswerEvent, Completed | Refusal> {
+export async function* guardAnswer(events: AsyncIterable<CompletionPart>, guard: AnswerGuard): AsyncGenerator<AnswerEvent, Completed | Refusal> {
   let text = "";
   let done: Extract<CompletionPart, { kind: "DONE" }> | undefined;
   // The stream is read to its end, after `DONE` too: leaving it early would count as an abort.

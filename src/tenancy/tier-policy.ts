@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { badUserInput } from "../kernel/errors.js";
+import { readGuardSetting, type GuardSetting } from "./guard-policy.js";
 
 export type Tier = "FREE" | "PRO" | "ENTERPRISE";
 export const tiers: readonly Tier[] = ["FREE", "PRO", "ENTERPRISE"];
@@ -32,10 +33,12 @@ const tierPolicySchema = z.strictObject({
   budgetMonthMicroUsd: count.optional(),
   /** Model calls of a tenant at one time over all servers, those that wait for their turn included. Left out: no bound. */
   concurrentCalls: count.optional(),
+  /** Read apart: see `readGuardSetting`. */
+  guard: z.unknown().optional(),
 });
 
 /** What a tier allows. Token figures are counted as `kernel`'s tokenizer port counts them. */
-export type TierPolicy = Readonly<z.infer<typeof tierPolicySchema>> & { readonly tier: Tier };
+export type TierPolicy = Readonly<Omit<z.infer<typeof tierPolicySchema>, "guard">> & { readonly tier: Tier; readonly guard: GuardSetting };
 export type TierPolicies = Readonly<Record<Tier, TierPolicy>>;
 
 /** Parses `tenants/tiers.json`. Throws `BAD_USER_INPUT` naming the entry that is wrong. */
@@ -46,6 +49,14 @@ export function parseTierPolicies(json: unknown): TierPolicies {
     throw badUserInput(`tiers.json ${issue?.path.join(".") ?? ""}`, "an invalid entry", issue?.message ?? "a valid tier policy");
   }
   const withTier = (tier: Tier): TierPolicy =>
-    Object.freeze({ ...parsed.data[tier], models: Object.freeze(parsed.data[tier].models) as string[], tier });
+    Object.freeze({ ...parsed.data[tier], models: Object.freeze(parsed.data[tier].models) as string[], guard: readGuardSetting(parsed.data[tier].guard), tier });
   return Object.freeze({ FREE: withTier("FREE"), PRO: withTier("PRO"), ENTERPRISE: withTier("ENTERPRISE") });
+}
+
+/** What is wrong with tiers' guards, by tier, to be told at start: their tenants are not answered until it is right. */
+export function guardProblems(policies: TierPolicies): readonly string[] {
+  return tiers.flatMap((tier) => {
+    const { guard } = policies[tier];
+    return guard.kind === "BROKEN" ? [`tiers.json ${tier}.${guard.problem}`] : [];
+  });
 }

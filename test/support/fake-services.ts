@@ -9,6 +9,7 @@ import type { ErasureRow } from "../../src/storage/control/erasure-rows.js";
 import type { ChunkRow, ConversationRow, ConversationStore, DocumentRow, DocumentStore, IdempotencyStore, MessageRow, TenantStore } from "../../src/storage/tenant-store.js";
 import type { TenantContext } from "../../src/tenancy/tenant-context.js";
 import type { TenantRecord } from "../../src/tenancy/tenant-record.js";
+import { readGuardSetting } from "../../src/tenancy/guard-policy.js";
 import type { TierPolicies, TierPolicy, Tier } from "../../src/tenancy/tier-policy.js";
 
 const epoch = new Date("2026-01-01T00:00:00Z");
@@ -26,7 +27,7 @@ export function documentRow(tenant: string, title: string): DocumentRow {
 
 const policy = (tier: Tier): TierPolicy => Object.freeze({
   tier, placement: tier === "ENTERPRISE" ? "SILO" : "POOL", weight: 1, requestsPerMinute: 600, tokensPerMinute: 10_000, maxDocuments: 10, maxChunks: 100,
-  maxBytes: 1_000_000, maxDocumentBytes: 500_000, maxQuestionChars: 8_000, maxAnswerTokens: 512, contextTokens: 1_000, historyTokens: 500, models: ["fake"],
+  maxBytes: 1_000_000, maxDocumentBytes: 500_000, maxQuestionChars: 8_000, maxAnswerTokens: 512, contextTokens: 1_000, historyTokens: 500, models: ["fake"], guard: readGuardSetting(undefined),
 });
 
 export const testPolicies: TierPolicies = Object.freeze({ FREE: policy("FREE"), PRO: policy("PRO"), ENTERPRISE: policy("ENTERPRISE") });
