@@ -5,6 +5,9 @@ import type { EndpointConfig } from "./pool-endpoint.js";
 /** A variable of another name could be any secret of the server, sent to whatever URL stands beside it. */
 const keyVariable = /^[A-Z][A-Z0-9_]*_API_KEY$/u;
 
+/** One line at start shows what was got; a whole entry would fill the screen. */
+const gotCharsMax = 120;
+
 const count = z.int().positive();
 const modelName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$/u, "a model's name: 1 to 100 letters, digits or . _ : / -");
 const milliseconds = z.int().min(10).max(600_000);
@@ -52,7 +55,7 @@ export function parseModelsFile(json: unknown, keys: Readonly<Record<string, str
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const path = issue?.path ?? [];
-    throw badUserInput(fieldOf(path), JSON.stringify(valueAt(json, path)) ?? "nothing", issue?.message ?? "a valid entry");
+    throw badUserInput(fieldOf(path), (JSON.stringify(valueAt(json, path)) ?? "nothing").slice(0, gotCharsMax), issue?.message ?? "a valid entry");
   }
   const { models, endpoints } = parsed.data;
   const configs = endpoints.map((endpoint, at) => configOf(endpoint, at, keys));

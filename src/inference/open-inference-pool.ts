@@ -17,6 +17,8 @@ export interface PoolSources {
   readonly keys: Readonly<Record<string, string>>;
   /** For every endpoint that names none. Tests shorten them. */
   readonly timeouts?: Partial<StreamTimeouts>;
+  /** For the choice by weight and the wait before a retry. Tests take the chance out. */
+  readonly random?: () => number;
 }
 
 /** The endpoint of the environment. It is asked first for its model, also where the file has others that serve it. */
@@ -26,10 +28,10 @@ const environmentEndpoint = "environment";
  * The pool of a deployment. In order of preference: the environment's model, those of the file's
  * endpoints by priority, what runs in the server. Throws `BAD_USER_INPUT` as `parseModelsFile` does.
  */
-export function openInferencePool({ file, model, keys, timeouts = {} }: PoolSources, counter: TokenCounter, telemetry: Telemetry): InferencePool {
+export function openInferencePool({ file, model, keys, timeouts = {}, random }: PoolSources, counter: TokenCounter, telemetry: Telemetry): InferencePool {
   const { embedded, endpoints } = parseModelsFile(file, keys, { embedded: [extractiveModel], remote: model === undefined ? [] : [model.name] });
   const configs = [...(model === undefined ? [] : [configOf(model)]), ...endpoints.toSorted((a, b) => a.priority - b.priority)];
-  const groups = groupByModels(configs).map((group) => new EndpointGroup(group.map((config) => openEndpoint(config, timeouts, counter, telemetry)), telemetry));
+  const groups = groupByModels(configs).map((group) => new EndpointGroup(group.map((config) => openEndpoint(config, timeouts, counter, telemetry)), telemetry, random));
   return new InferencePool([...groups, ...(embedded.includes(extractiveModel) ? [new EmbeddedExtractive(counter)] : [])]);
 }
 

@@ -42,6 +42,10 @@ export interface StubModelServer {
   readonly dropped: () => number;
   /** Connections taken since the start. */
   readonly connections: () => number;
+  /** Requests that are being answered. */
+  readonly running: () => number;
+  /** Empties `requests`, and what `next` said. */
+  forget(): void;
   /** Connections that are open. */
   readonly open: () => number;
   behave(behaviour: StubBehaviour, answer?: string): void;
@@ -58,13 +62,15 @@ const slowMs = 40;
 
 /** An OpenAI-compatible model on loopback that behaves as it is told. */
 export async function startStubModelServer(): Promise<StubModelServer> {
-  const state = { behaviour: "ok" as StubBehaviour, answer: "The notice period is six weeks [1].", dropped: 0, connections: 0, open: 0, next: [] as StubBehaviour[], make: undefined as ((request: StubRequest) => string) | undefined };
+  const state = { behaviour: "ok" as StubBehaviour, answer: "The notice period is six weeks [1].", dropped: 0, connections: 0, open: 0, running: 0, next: [] as StubBehaviour[], make: undefined as ((request: StubRequest) => string) | undefined };
   const requests: StubRequest[] = [];
   const server = createServer((request, response) => {
     void readBody(request).then((text) => {
       const told: StubRequest = { path: request.url ?? "", authorization: request.headers.authorization, body: JSON.parse(text) as StubRequest["body"] };
       requests.push(told);
+      state.running += 1;
       response.on("close", () => {
+        state.running -= 1;
         if (!response.writableFinished) state.dropped += 1;
       });
       const behaviour = state.next.shift() ?? state.behaviour;
@@ -86,6 +92,11 @@ export async function startStubModelServer(): Promise<StubModelServer> {
     dropped: () => state.dropped,
     connections: () => state.connections,
     open: () => state.open,
+    running: () => state.running,
+    forget() {
+      requests.length = 0;
+      state.next.length = 0;
+    },
     retryAfter: undefined,
     next: (...behaviours) => void state.next.push(...behaviours),
     answerWith: (make) => void (state.make = make),
