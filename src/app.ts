@@ -13,11 +13,14 @@ import { createGateway } from "./gateway/create-gateway.js";
 import { loadOrCreateDevelopmentKey, signDevelopmentToken, type DevelopmentKey } from "./gateway/development-key.js";
 import { describeCoverage } from "./graphql/rule-coverage.js";
 import { extractiveModel } from "./inference/embedded-extractive.js";
+import type { PoolGroup } from "./inference/inference-backend.js";
 import { openInferencePool } from "./inference/open-inference-pool.js";
 import { LazyTokenCounter } from "./inference/token-counter.js";
 import { badUserInput } from "./kernel/errors.js";
 import { FairQueue, slotsDefault } from "./metering/fair-queue.js";
+import { LeasedShare } from "./metering/leased-share.js";
 import { MeteredDoor } from "./metering/metered.js";
+import { WholeShare, type PoolShare } from "./metering/pool-share.js";
 import { TurnQueues } from "./metering/turn-queues.js";
 import { ProcessTelemetry } from "./observability/telemetry.js";
 import { AnswerOnce } from "./orchestrator/answer-once.js";
@@ -143,7 +146,15 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const modelTimeouts = options.modelIdleMs === undefined ? {} : { firstByteMs: options.modelIdleMs, idleMs: options.modelIdleMs };
   const pool = openInferencePool({ file: await readModels(join(folder, "models.json")), ...(config.model === undefined ? {} : { model: config.model }), keys: config.modelKeys, timeouts: modelTimeouts }, counter, telemetry);
   closers.add("model connections", async () => pool.close());
-  const queues = new TurnQueues(new FairQueue({ slots: slotsDefault }), new Map(pool.groups.map(({ name, slots }) => [name, new FairQueue({ slots })])), (model) => pool.groupOf(model));
+  // Several servers share what a provider allows; what runs in this process is this server's own.
+  const shareOf = (group: PoolGroup): PoolShare => {
+    if (config.mongodb.uri === undefined || group.name === extractiveModel) return new WholeShare(group.slots, group);
+    const share = new LeasedShare(group, control.poolShares, telemetry);
+    closers.add(`share of ${group.name}`, () => share.close());
+    return share;
+  };
+  const embeddings = new FairQueue({ slots: slotsDefault });
+  const queues = new TurnQueues(embeddings, new Map(pool.groups.map((group) => [group.name, new FairQueue(group, shareOf(group))])), (model) => pool.groupOf(model));
   const door = new MeteredDoor(quotas, budgets, queues, recorder, telemetry);
   const shared = { door, router, embedder, counter, search: searchPassages };
   const answers = new AnswerOnce(new AnswerQuestion({ ...shared, pool, guards: new Guards(telemetry), pseudonyms, telemetry }), router, telemetry);

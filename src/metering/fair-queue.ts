@@ -198,9 +198,9 @@ export class FairQueue implements ShareUser {
 
   /** Somebody waits: for a slot that this server has not, or for the provider's rates. */
   #awaitShare(): void {
-    if (this.#running >= this.share.slots) return this.share.wanted();
-    const { pauseMs } = this.share;
-    if (pauseMs === 0 || pauseMs === Number.POSITIVE_INFINITY || this.#timer !== undefined) return;
+    const { slots, pauseMs } = this.share;
+    if (this.#running >= slots || pauseMs === Number.POSITIVE_INFINITY) return this.share.wanted();
+    if (pauseMs === 0 || this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.resume();

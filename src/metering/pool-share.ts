@@ -28,11 +28,11 @@ export interface ShareUser {
 export interface PoolShare {
   /** Calls that may run at once. More may be running when the share has just shrunk. */
   readonly slots: number;
-  /** Until the provider's rates allow a call to start, in milliseconds. */
+  /** Until the provider's rates allow a call to start, in milliseconds; infinite while this server has no part of them. */
   readonly pauseMs: number;
   started(tenantId: string, weight: number, rank: number, tokens: number): void;
   ended(chargedTokens: number, usedTokens: number): void;
-  /** A call waits for want of slots. */
+  /** A call waits for want of slots, or of any part of the rates. */
   wanted(): void;
   attach(user: ShareUser): void;
 }

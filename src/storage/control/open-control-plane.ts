@@ -8,6 +8,7 @@ import { MongoKeyVault } from "./key-vault.js";
 import { MongoMarkerStore, type MarkerDocument } from "./marker-store.js";
 import { MongoMoveStore, type MoveDocument } from "./move-store.js";
 import { openLedger } from "./open-ledger.js";
+import { MongoPoolShareStore, type PoolShareDocument } from "./pool-share-store.js";
 import { MongoSpendingStore, type SpendingDocument } from "./spending-store.js";
 import { secretsOf } from "./unlock-vault.js";
 import type { WrappingKeys } from "./wrapped-key.js";
@@ -25,6 +26,7 @@ export function openControlPlane(client: MongoClient, db: Db, wrapping: Wrapping
     vault: translatingMethods(new MongoKeyVault(secretsOf(db), wrapping)),
     ...openLedger(db, markers),
     spending: translatingMethods(new MongoSpendingStore(db.collection<SpendingDocument>("spending"))),
+    poolShares: translatingMethods(new MongoPoolShareStore(db.collection<PoolShareDocument>("pool_shares"))),
     limiterStore: { client, database: db.databaseName },
     ping: async (timeoutMs) => {
       try {
