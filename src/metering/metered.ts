@@ -119,9 +119,7 @@ export class MeteredDoor implements Door {
 
   #priceOf(calls: readonly BoundedCall[]): number {
     const now = new Date();
-    const price = ({ kind, model, promptTokens, completionTokens }: BoundedCall): number =>
-      this.recorder.price({ kind, model, usage: { promptTokens, completionTokens }, operation: "", path: "", callNumber: 0, outcome: "OK" }, now).costMicroUsd;
-    return calls.reduce((sum, call) => sum + price(call), 0);
+    return calls.reduce((sum, call) => sum + this.recorder.bound(call.kind, call.model, call, now), 0);
   }
 
   #refused(context: TenantContext, refused: Refusal): Refusal {

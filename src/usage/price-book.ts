@@ -26,11 +26,28 @@ export class PriceBook {
 
   /** What a call costs at `at`: whole micro-dollars, rounded up once, so that no call is free by rounding. */
   price(kind: PriceKind, model: string, usage: PricedUsage, at: Date): Price {
+    const version = this.#versionAt(at);
+    return { priceVersion: version.version, costMicroUsd: roundedUp(costOf[kind](version, model, usage)) };
+  }
+
+  /** The most that a call of so many tokens can cost at `at`, whatever part of them is cached or thought: each part at its dearest. */
+  bound(kind: PriceKind, model: string, { promptTokens, completionTokens }: Pick<PricedUsage, "promptTokens" | "completionTokens">, at: Date): number {
+    const version = this.#versionAt(at);
+    if (kind !== "COMPLETION") return roundedUp(costOf[kind](version, model, { promptTokens, completionTokens }));
+    const { promptMicroUsdPerMillionTokens: prompt, completionMicroUsdPerMillionTokens: completion, cachedPromptMicroUsdPerMillionTokens: cached, reasoningMicroUsdPerMillionTokens: reasoning = 0 } = entryOf(version.models, model);
+    return roundedUp(BigInt(promptTokens) * BigInt(Math.max(prompt, cached)) + BigInt(completionTokens) * BigInt(Math.max(completion, reasoning)));
+  }
+
+  #versionAt(at: Date): PriceVersion {
     // Before the first version the first one holds: refusing would block every tenant over a date.
     const version = this.versions.findLast((candidate) => candidate.from <= at.getTime()) ?? this.versions[0];
     if (version === undefined) throw internal("The price book has no version");
-    return { priceVersion: version.version, costMicroUsd: Number((costOf[kind](version, model, usage) + 999_999n) / 1_000_000n) };
+    return version;
   }
+}
+
+function roundedUp(millionths: bigint): number {
+  return Number((millionths + 999_999n) / 1_000_000n);
 }
 
 /** Millionths of a micro-dollar. BigInt, because 10 million tokens at the dearest price pass 2^53. */

@@ -39,6 +39,11 @@ export class UsageRecorder {
     return this.prices.price(call.kind, call.model, call.usage, at);
   }
 
+  /** The most that a call can cost, for what is held of a budget. In micro-dollars. */
+  bound(kind: PriceKind, model: string, usage: Pick<PricedUsage, "promptTokens" | "completionTokens">, at: Date): number {
+    return this.prices.bound(kind, model, usage, at);
+  }
+
   /**
    * Resolves when the row is durable. Never rejects: the call has been made and its answer is owed.
    * A row that could not be written raises an alarm that carries it whole, so it can be replayed.
