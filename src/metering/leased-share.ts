@@ -19,7 +19,7 @@ export interface SharedPool extends ProviderRates {
 /** With calls running or waiting. What a newcomer is owed is noticed within this. */
 const beatMs = 200;
 /** While slots are owed to this server. */
-const lackingBeatMs = 100;
+const lackingBeatMs = 50;
 /** With nothing to do: often enough that the part is still there for the next question. */
 const idleBeatMs = 1_000;
 /** Calls that end together are told of together. */
