@@ -32,13 +32,15 @@ export async function* completeMetered(
   signal: AbortSignal,
   report: ReportUsage,
 ): AsyncGenerator<CompletionPart> {
+  // A back end gets what the prompt shows and not what lies behind a passage: its chunk was not cleaned.
+  const shown = passages.map(({ label, title, text, score }) => ({ label, title, text, score }));
   let completionTokens = 0;
   // Of attempts that failed and yet cost something. The call is one, and so is its row: all that was billed for it is in it.
   let lost: CallUsage = { promptTokens: 0, completionTokens: 0 };
   // Counts if the caller goes away before the first word: the provider reads the prompt all the same.
   report({ promptTokens, completionTokens });
   try {
-    for await (const event of backend.complete({ ...settings, question, history, passages, canary }, signal)) {
+    for await (const event of backend.complete({ ...settings, question, history, passages: shown, canary }, signal)) {
       if (event.kind === "USAGE") {
         lost = sumOf(lost, event.usage);
         // After words the failure follows, which adds nothing. Before any word another attempt may, which reads the prompt again.

@@ -83,6 +83,13 @@ export class Redactor {
 
   /** A segment without an end: what was found in it goes, and a secret that may still be going on goes whole. */
   #overflow(): string {
+    const openToken = isActedOn(this.actions.SECRET) ? /(?<![\w-])eyJ[\w-]{20,}(?:\.[\w-]*){0,2}$/.exec(this.#segment) : null;
+    if (openToken !== null) {
+      const out = this.#clean(this.#segment.slice(0, openToken.index)) + this.#replace({ sort: "SECRET", name: "token", start: 0, end: 0 });
+      this.#segment = "";
+      this.#swallowing = { until: "SPACE" };
+      return out;
+    }
     const found = this.#relevant(this.#segment);
     const last = found.at(-1);
     if (last?.end === this.#segment.length) {

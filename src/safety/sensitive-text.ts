@@ -26,12 +26,12 @@ const detectors: readonly Detector[] = [
   { sort: "SECRET", name: "api key", pattern: /(?<![A-Za-z0-9])(?:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|(?:sk|pk|rk)[-_](?:live|test|proj|ant|svcacct)[-_][\w-]{16,}|sk-[A-Za-z0-9]{20,}|xox[abeprs]-[\w-]{10,}|AIza[\w-]{35}|npm_[A-Za-z0-9]{36}|hf_[A-Za-z0-9]{30,}|SG\.[\w-]{16,}\.[\w-]{16,}|dop_v1_[0-9a-f]{40,}|ya29\.[\w-]{20,})/g },
   { sort: "SECRET", name: "token", pattern: /(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}/g },
   { sort: "SECRET", name: "connection string", pattern: /\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s:@/]{1,200}:[^\s@/]{1,200}@[^\s"'<>]+/gi },
-  { sort: "SECRET", name: "secret", pattern: /\b(?:AccountKey|SharedAccessKey|pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|client[_-]?secret|auth[_-]?token)["']?\s{0,2}[:=]\s{0,2}["']?[^\s"',;]{8,}/gi, isReal: isHardToGuess },
+  { sort: "SECRET", name: "secret", pattern: /\b(?:AccountKey|SharedAccessKey|pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|client[_-]?secret|auth[_-]?token)["']?\s{0,2}[:=]\s{0,2}["']?[^\s"',;]{8,}["']?/gi, isReal: isHardToGuess },
   { sort: "PERSONAL", name: "email", pattern: /(?<![\w.+-])[\w.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,5}\.[A-Za-z]{2,24}(?![\w-])/g },
   { sort: "PERSONAL", name: "account number", pattern: /(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])/g, isReal: isIban },
   { sort: "PERSONAL", name: "card number", pattern: /(?<![\d.-])\d(?:[ -]?\d){12,18}(?![\d-])/g, isReal: isCard },
   { sort: "PERSONAL", name: "social security number", pattern: /(?<![\d-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])/g },
-  { sort: "PERSONAL", name: "phone number", pattern: /(?<![\w.+-])(?:(?:\+|00)\d{1,3}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,5}(?:[ ./-]?\d{2,5}){1,4}|\(0?\d{2,4}\)[ .-]?\d{3,5}(?:[ .-]?\d{2,5}){0,3}|0\d{1,4}[ /-]\d{3,8}(?:[ -]\d{2,5}){0,2}|\d{3}[.-]\d{3}[.-]\d{4})(?![\w-])/g, isReal: hasPhoneDigits },
+  { sort: "PERSONAL", name: "phone number", pattern: /(?<![\w.+-])(?<!\d )(?:(?:\+|00)\d{1,3}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,5}(?:[ ./-]?\d{2,5}){1,4}|\(0?\d{2,4}\)[ .-]?\d{3,5}(?:[ .-]?\d{2,5}){0,3}|0\d{1,4}[ /-]\d{3,8}(?:[ -]\d{2,5}){0,2}|\d{3}[.-]\d{3}[.-]\d{4})(?![\w-])/g, isReal: hasPhoneDigits },
 ];
 
 const foreignTenant: RegExp = /\btenant[_ -]?id["']?\s{0,2}(?:[:=]|is)\s{0,2}["']?([a-z][a-z0-9-]{1,40})/gi;

@@ -24,11 +24,10 @@ export type GuardPolicy = Readonly<z.infer<typeof guardPolicySchema>>;
 /** A tier whose guards are set wrongly is not answered; the other tiers are. */
 export type GuardSetting = { readonly kind: "SET"; readonly policy: GuardPolicy } | { readonly kind: "BROKEN"; readonly problem: string };
 
-export const guardDefaults: GuardPolicy = Object.freeze(guardPolicySchema.parse({}));
-
 /** Never throws: a wrong entry in one tier must not keep the server from starting, nor let that tier go unguarded. */
 export function readGuardSetting(json: unknown): GuardSetting {
-  const parsed = guardPolicySchema.safeParse(json ?? {});
+  // Left out is left to the defaults; `null` and anything else that is no object is a mistake.
+  const parsed = guardPolicySchema.safeParse(json === undefined ? {} : json);
   if (parsed.success) return Object.freeze({ kind: "SET", policy: Object.freeze(parsed.data) });
   const issue = parsed.error.issues[0];
   return Object.freeze({ kind: "BROKEN", problem: `${["guard", ...(issue?.path ?? [])].join(".")}: ${issue?.message ?? "not a guard policy"}` });
