@@ -31,19 +31,21 @@ const overrunTokens = 32;
 export class OpenAiChat implements InferenceBackend {
   readonly models: readonly string[];
   readonly timeouts: StreamTimeouts;
-  readonly #connections: ModelConnections;
 
-  constructor(private readonly options: OpenAiChatOptions, private readonly counter: TokenCounter) {
+  constructor(
+    private readonly options: OpenAiChatOptions,
+    private readonly counter: TokenCounter,
+    private readonly connections: Pick<ModelConnections, "isTls" | "post" | "close"> = new ModelConnections(options.baseUrl),
+  ) {
     this.models = options.models;
     this.timeouts = { ...timeoutsDefault, ...options.timeouts };
-    this.#connections = new ModelConnections(options.baseUrl);
   }
 
   /** Throws a `ModelFailure`, after a `USAGE` event if the server said what the failed call cost, or the signal's reason. */
   async *complete(request: CompletionRequest, signal: AbortSignal): AsyncGenerator<CompletionEvent> {
     signal.throwIfAborted();
     const messages = buildMessages(request);
-    const stream = new FrameStream(this.#connections.post(this.#bodyOf(request, messages), this.#headers()), this.#connections.isTls, this.timeouts, signal);
+    const stream = new FrameStream(this.connections.post(this.#bodyOf(request, messages), this.#headers()), this.connections.isTls, this.timeouts, signal);
     let text = "";
     let finishReason: FinishReason | undefined;
     let usage: TokenUsage | undefined;
@@ -75,7 +77,7 @@ export class OpenAiChat implements InferenceBackend {
   }
 
   close(): void {
-    this.#connections.close();
+    this.connections.close();
   }
 
   #headers(): Readonly<Record<string, string>> {

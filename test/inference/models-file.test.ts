@@ -68,20 +68,22 @@ describe("models.json", () => {
   });
 });
 
-describe("endpoints that share models", () => {
-  const of = (name: string, models: string[], more: object = {}) => parse({ models: [embedded], endpoints: [{ ...endpoint, name, models, ...more }] }).endpoints[0] as ModelsFile["endpoints"][number];
-  const names = (configs: readonly { readonly name: string }[]) => configs.map(({ name }) => name);
+/** Two endpoints of one model. */
+const besideB = (second: object) => ({ models: [embedded], endpoints: [{ ...endpoint, name: "b", requestsPerMinute: 10, tokensPerMinute: 1_000 }, { ...endpoint, name: "a", concurrency: 6, ...second }] });
 
+const of = (name: string, models: string[], more: object = {}) => parse({ models: [embedded], endpoints: [{ ...endpoint, name, models, ...more }] }).endpoints[0] as ModelsFile["endpoints"][number];
+const names = (configs: readonly { readonly name: string }[]) => configs.map(({ name }) => name);
+const openBesideB = (second: object) => openInferencePool({ file: besideB(second), keys }, { count: () => 1 }, silentTelemetry);
+
+describe("endpoints that share models", () => {
   it("stand in one group, also through a third, and the others in theirs", () => {
     const groups = groupByModels([of("a", ["x"]), of("b", ["y"]), of("c", ["z"]), of("d", ["x", "y"])]);
     expect(groups.map(names)).toEqual([["a", "b", "d"], ["c"]]);
   });
 
   it("have the sum of their places and rates, and no rate if one of them has none", () => {
-    const file = (second: object) => ({ models: [embedded], endpoints: [{ ...endpoint, name: "b", requestsPerMinute: 10, tokensPerMinute: 1_000 }, { ...endpoint, name: "a", concurrency: 6, ...second }] });
-    const open = (second: object) => openInferencePool({ file: file(second), keys }, { count: () => 1 }, silentTelemetry);
-    expect(open({ requestsPerMinute: 5 }).groups).toEqual([{ name: "a", slots: 10, requestsPerMinute: 15 }, { name: "embedded-extractive", slots: 8 }]);
-    expect(open({ requestsPerMinute: 5, tokensPerMinute: 1 }).groups[0]).toEqual({ name: "a", slots: 10, requestsPerMinute: 15, tokensPerMinute: 1_001 });
+    expect(openBesideB({ requestsPerMinute: 5 }).groups).toEqual([{ name: "a", slots: 10, requestsPerMinute: 15 }, { name: "embedded-extractive", slots: 8 }]);
+    expect(openBesideB({ requestsPerMinute: 5, tokensPerMinute: 1 }).groups[0]).toEqual({ name: "a", slots: 10, requestsPerMinute: 15, tokensPerMinute: 1_001 });
   });
 
   it("come after the environment's model and before what runs in the server", () => {
