@@ -70,8 +70,24 @@ export class LimiterCounterStore implements CounterStore {
   }
 
   async #penalty(key: string, points: number, windowMs: number): Promise<number> {
-    const counter = await this.#ask(() => this.limiter.penalty(key, points, { customDuration: seconds(windowMs) }));
-    return counter.consumedPoints;
+    let isGivenUp = false;
+    // A store that is slow counts all the same, for a caller that was told it was not: its points would shut the tenant
+    // out for a minute. Given back once it is known that they were counted; before, that could be credit.
+    const giveBackLate = async (counted: Promise<unknown>): Promise<void> => {
+      await counted;
+      if (isGivenUp) await this.limiter.reward(key, points, { customDuration: seconds(windowMs) });
+    };
+    try {
+      const counter = await this.#ask(() => {
+        const counted = this.limiter.penalty(key, points, { customDuration: seconds(windowMs) });
+        giveBackLate(counted).catch(() => undefined);
+        return counted;
+      });
+      return counter.consumedPoints;
+    } catch (error) {
+      isGivenUp = true;
+      throw error;
+    }
   }
 
   async #ask<Value>(question: () => Promise<Value>): Promise<Value> {

@@ -27,7 +27,7 @@ interface Charged {
 }
 
 /** One question, streamed to a client; fails unless it is settled once and ledger, quota and budget say the same. */
-async function charge(script: ScriptedModel["script"], end: End): Promise<Charged> {
+async function charge(script: ScriptedModel["script"], end: End, deadlineMs = 20_000): Promise<Charged> {
   const opened: TenantBudgets[] = [];
   const bench = openBench({
     budgets: (ledger) => {
@@ -43,7 +43,7 @@ async function charge(script: ScriptedModel["script"], end: End): Promise<Charge
       yield event;
     }
   };
-  const deadline = Deadline.after(20_000);
+  const deadline = Deadline.after(deadlineMs);
   const stream = bench.answers.stream(context, deadline, { question: "How long is the notice period?" }, "answer");
   let [events, code]: [number, string | undefined] = [0, undefined];
   try {
@@ -111,6 +111,18 @@ describe("an answer is settled once, and ledger, quota and budget say the same",
     expect(code).toBe("UPSTREAM_FAILED");
     expect(row).toMatchObject({ outcome: "FAILED", completionTokens: at });
     expect(row?.promptTokens === 0).toBe(at === 0);
+  });
+});
+
+describe("a model that says nothing", () => {
+  it("is paid for the prompt when its client has waited and left", async () => {
+    const silent: ScriptedModel["script"] = async function* (_request, signal) {
+      await new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+      yield { kind: "DELTA", text: "never" };
+    };
+    const { row } = await charge(silent, { kind: "READ" }, 300);
+    expect(row).toMatchObject({ outcome: "ABORTED", completionTokens: 0 });
+    expect(row?.promptTokens).toBeGreaterThan(20);
   });
 });
 
