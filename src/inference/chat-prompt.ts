@@ -23,6 +23,9 @@ export function buildMessages(request: CompletionRequest): readonly ChatMessage[
   ];
 }
 
+/** Grows with every change of what a model is told: an answer to another prompt is another answer. A test holds it to the texts. */
+export const promptVersion = 1;
+
 /** Length of everything that `buildMessages` adds to question, history and passages, in tokens: about 230, and 12 a passage for its marks. */
 export const promptOverheadTokens = 400;
 

@@ -132,5 +132,5 @@ export class MeteredDoor implements Door {
 
 /** A call that only tells how many tokens it uses may read them all or write them all, whichever is dearer. */
 function dearestOf(kind: MeteredCall["kind"], model: string, tokens: number): readonly BoundedCall[] {
-  return [{ kind, model, promptTokens: tokens, completionTokens: kind === "EMBEDDING" ? 0 : tokens }];
+  return [{ kind, model, promptTokens: tokens, completionTokens: kind === "COMPLETION" ? tokens : 0 }];
 }

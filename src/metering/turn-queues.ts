@@ -10,9 +10,9 @@ export class TurnQueues {
     private readonly groupOf: (model: string) => string,
   ) {}
 
-  /** A call of milliseconds must not wait for one of seconds, nor a model for another's back ends. */
+  /** A call of milliseconds, or an answer from the cache, must not wait for one of seconds, nor a model for another's back ends. */
   of(kind: UsageKind, model: string): FairQueue {
-    if (kind === "EMBEDDING") return this.embeddings;
+    if (kind !== "COMPLETION") return this.embeddings;
     const queue = this.completions.get(this.groupOf(model));
     if (queue === undefined) throw internal(`No line leads to the model ${model}`);
     return queue;

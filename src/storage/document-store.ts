@@ -13,7 +13,7 @@ import { retryDocument } from "./retry-document.js";
 import type { Narrowing } from "./scope.js";
 import type { StoreParts } from "./store-parts.js";
 import type { DocumentRow, DocumentStore, EmbeddingModelRef, NewChunk, NewDocument } from "./tenant-store.js";
-import { totalsFilter } from "./totals.js";
+import { countReady, totalsFilter } from "./totals.js";
 
 export class ScopedDocumentStore implements DocumentStore {
   constructor(private readonly parts: StoreParts) {}
@@ -65,9 +65,10 @@ export class ScopedDocumentStore implements DocumentStore {
 
   /** Changes nothing when the document was removed or published again meanwhile: this version is of no interest then. */
   async markReady(id: DocumentId, version: number): Promise<void> {
-    await this.parts.write(1, (turn) =>
-      turn.write("documents").update({ _id: this.parts.scope.key(id), version, state: "INDEXING" }, { set: { state: "READY", updated_at: this.#now() } }),
-    );
+    await this.parts.write(2, async (turn) => {
+      const ready = await turn.write("documents").update({ _id: this.parts.scope.key(id), version, state: "INDEXING" }, { set: { state: "READY", updated_at: this.#now() } });
+      if (ready !== undefined) await countReady(turn, this.parts.scope);
+    });
   }
 
   /** Changes nothing when the document was removed, or became `READY`, meanwhile. */

@@ -78,6 +78,11 @@ export async function uncountDocument(turn: WriteTurn, scope: Scope, removed: { 
   });
 }
 
+/** An index may follow its rows with a delay: what was answered since the publishing may not have found the document. */
+export async function countReady(turn: WriteTurn, scope: Scope): Promise<void> {
+  await turn.write("totals").update(totalsFilter(scope), { increment: { revision: 1 } });
+}
+
 async function readTotals(turn: WriteTurn, scope: Scope): Promise<StoredTotals> {
   const totals = await turn.read("totals").findOne(totalsFilter(scope));
   if (totals === undefined) throw internal("The tenant's totals are missing");

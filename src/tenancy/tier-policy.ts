@@ -33,6 +33,13 @@ const tierPolicySchema = z.strictObject({
   budgetMonthMicroUsd: count.optional(),
   /** Model calls of a tenant at one time over all servers, those that wait for their turn included. Left out: no bound. */
   concurrentCalls: count.optional(),
+  /** When an earlier answer stands for a new one. What is left out is as `memory/cache-policy.ts` has it; `maxEntries` 0: never. */
+  cache: z
+    .strictObject({ minSimilarity: z.number().min(0.5).max(1), ttlSeconds: count.max(86_400), maxEntries: z.int().min(0).max(5_000) })
+    .partial()
+    .optional(),
+  /** How long a conversation is kept after its latest turn. Left out: until it is cleared. */
+  conversationDays: count.max(3_650).optional(),
   /** Read apart: see `readGuardSetting`. */
   guard: z.unknown().optional(),
 });

@@ -65,6 +65,12 @@ export function tenantStoreContract(name: string, open: () => Promise<TenantStor
       expect(await store.documents.publish(id, next, testEmbedding, caps)).toMatchObject({ version: 2, chunkCount: 1 });
       expect(await store.documents.totals()).toMatchObject({ documents: 1, chunks: 1 });
       expect(await store.chunks.statistics()).toMatchObject({ chunks: 1, meanLength: 10, revision: revision + 1 });
+      // An index may follow late: what is kept of answers must not outlive the moment in which the document can be found.
+      await store.documents.markReady(id, 1);
+      expect(await store.chunks.statistics()).toMatchObject({ revision: revision + 1 });
+      await store.documents.markReady(id, 2);
+      await store.documents.markReady(id, 2);
+      expect(await store.chunks.statistics()).toMatchObject({ revision: revision + 2 });
       expect(await store.chunks.getMany([old[0]?.id as ChunkId, next[0]?.id as ChunkId])).toEqual([
         undefined,
         { tenantId: store.tenantId, id: next[0]?.id, documentId: id, ordinal: 0, text: "Passage 0", headings: ["Chapter"] },

@@ -3,8 +3,8 @@ import type { RequestId, TenantId } from "../../kernel/ids.js";
 
 /** What a row is priced as. */
 export type PriceKind = "COMPLETION" | "EMBEDDING" | "GUARDRAIL" | "CACHE_HIT";
-/** The kinds that call a model through the door of `metering/`. */
-export type UsageKind = Extract<PriceKind, "COMPLETION" | "EMBEDDING">;
+/** The kinds that go through the door of `metering/`: calls of models, and answers given from the cache in place of one. */
+export type UsageKind = Extract<PriceKind, "COMPLETION" | "EMBEDDING" | "CACHE_HIT">;
 
 /** One row a model call, append-only. Money in integer micro-dollars. */
 export interface UsageRow {
