@@ -17,6 +17,7 @@ import type { PoolGroup } from "./inference/inference-backend.js";
 import { openInferencePool } from "./inference/open-inference-pool.js";
 import { LazyTokenCounter } from "./inference/token-counter.js";
 import { badUserInput } from "./kernel/errors.js";
+import { BatchTurns } from "./metering/batch-turns.js";
 import { FairQueue, slotsDefault } from "./metering/fair-queue.js";
 import { LeasedShare } from "./metering/leased-share.js";
 import { MeteredDoor } from "./metering/metered.js";
@@ -165,7 +166,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const ingest = new IngestDocument({ router, queue: ingestion });
 
   const retireAfterMs = options.retireAfterMs ?? directoryAgeMsMax + readTrustMsMax + retireMarginMs;
-  const mover = new PlacementMover({ control, directory, homes, silos, policies, announceMs: directoryAgeMsMax + announceMarginMs, observeMs: options.observeMs ?? config.moveObserveMs, retireAfterMs }, telemetry);
+  const mover = new PlacementMover({ control, directory, homes, silos, policies, announceMs: directoryAgeMsMax + announceMarginMs, observeMs: options.observeMs ?? config.moveObserveMs, retireAfterMs, turns: new BatchTurns(embeddings) }, telemetry);
   closers.add("mover", () => mover.close());
   const administration = new TenantAdministration({ control, directory, homes, silos, policies, onMoveBegun: () => mover.kick(), onReactivated: (record) => resumeTenant({ policies, ingestion, router, embedding: embedder, telemetry }, record) });
   const moves = new PlacementMoves({ control, directory, onMoveRequested: () => mover.kick() });

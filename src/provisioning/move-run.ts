@@ -1,8 +1,9 @@
+import type { TenantId } from "../kernel/ids.js";
 import type { LeasedCache } from "../kernel/leased-cache.js";
 import { homeKey } from "../routing/home-key.js";
 import type { ControlPlane, MoveChange, MovePhase, MoveRequest, PlacementMoveRow, Watermarks } from "../storage/control/control-plane.js";
 import type { TenantHome } from "../storage/home.js";
-import type { RowSets } from "../storage/moving/moving-home.js";
+import type { InTurn, RowSets } from "../storage/moving/moving-home.js";
 import type { SiloProvider } from "../storage/silo-provider.js";
 import type { CachedTenantDirectory } from "../tenancy/tenant-directory.js";
 import type { Home } from "../tenancy/tenant-record.js";
@@ -20,6 +21,8 @@ export interface MoveTools {
   readonly observeMs: number;
   /** How long the old home is kept at least, in ms: longer than any read may trust it. */
   readonly retireAfterMs: number;
+  /** Lets what tenants wait for go before a batch of a move, for a bounded time. Left out: batches go at once. */
+  readonly turns?: { run<T>(tenantId: TenantId, signal: AbortSignal, batch: () => Promise<T>): Promise<T> };
   /** Told of every point between two effects. Proofs die, throw or wait there. */
   readonly at?: (point: string) => Promise<void>;
 }
@@ -83,6 +86,11 @@ export async function withHome<T>(tools: Pick<MoveTools, "homes">, home: Home, w
 /** Both homes of a move's leg. */
 export function withBoth<T>(tools: Pick<MoveTools, "homes">, { source, target }: Leg, work: (source: TenantHome, target: TenantHome) => Promise<T>): Promise<T> {
   return withHome(tools, source, (from) => withHome(tools, target, (to) => work(from, to)));
+}
+
+/** How the run's batches wait for their turn. A switch waits for nobody: writers wait for it. */
+export function inTurnOf(tools: Pick<MoveTools, "turns">, run: MoveRun): InTurn {
+  return (batch) => (tools.turns === undefined || run.move.phase === "SWITCHING" ? batch() : tools.turns.run(run.move.tenantId, run.signal, batch));
 }
 
 export async function reach(tools: Pick<MoveTools, "at">, point: string): Promise<void> {

@@ -56,7 +56,7 @@ export class World {
   }
 
   /** Shares the directory's cache with the router, as on one server, so that an old home need not be kept for readers of other servers. */
-  mover(control: ControlPlane = this.control, options: Partial<Pick<MoveTools, "announceMs" | "observeMs" | "retireAfterMs" | "at">> = {}): PlacementMover {
+  mover(control: ControlPlane = this.control, options: Partial<Pick<MoveTools, "announceMs" | "observeMs" | "retireAfterMs" | "at" | "turns">> = {}): PlacementMover {
     return new PlacementMover({ control, directory: this.directory, homes: this.homes, silos: this.silos, policies, announceMs: 0, observeMs: 0, retireAfterMs: 20, ...options }, this.telemetry);
   }
 

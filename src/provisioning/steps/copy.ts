@@ -4,7 +4,7 @@ import { removeTenant } from "../../storage/moving/remove-tenant.js";
 import { carryWatermarks, readWatermarks } from "../../storage/fence.js";
 import type { MovePhase } from "../../storage/control/control-plane.js";
 import { claimAsDriver } from "../change-placement.js";
-import { legOf, reach, watermarksOf, withBoth, type MoveRun, type MoveTools } from "../move-run.js";
+import { inTurnOf, legOf, reach, watermarksOf, withBoth, type MoveRun, type MoveTools } from "../move-run.js";
 
 /** Often enough for a progress bar; each costs a durable write, and what was copied since is copied again after a crash. */
 const recordEveryMs = 250;
@@ -34,7 +34,7 @@ export async function copy(tools: MoveTools, run: MoveRun): Promise<MovePhase> {
       await run.record({ copied, total: Math.max(copied, run.move.total), ...(position === undefined ? {} : { copiedTo: position }) });
     };
     let position: CopyPosition | undefined;
-    await copyTenant(source, target, tenantId, run.token, copiedTo, async (rows, at) => {
+    await copyTenant(source, target, tenantId, run.token, copiedTo, inTurnOf(tools, run), async (rows, at) => {
       [unrecorded, position] = [unrecorded + rows, at];
       await reach(tools, "COPYING batch committed");
       run.signal.throwIfAborted();

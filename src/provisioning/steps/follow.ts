@@ -3,7 +3,7 @@ import { followTenant } from "../../storage/moving/follow-tenant.js";
 import type { MovingHome, RowSet } from "../../storage/moving/moving-home.js";
 import { announce, claimAsDriver } from "../change-placement.js";
 import { letWritersOn } from "./let-writers-on.js";
-import { legOf, reach, watermarksOf, withBoth, type MoveRun, type MoveTools } from "../move-run.js";
+import { inTurnOf, legOf, reach, watermarksOf, withBoth, type MoveRun, type MoveTools } from "../move-run.js";
 
 /** A round that finds no more than this leaves so little behind that a pause can finish it. */
 const rowsOfLastRound = 32;
@@ -31,7 +31,7 @@ export async function follow(tools: MoveTools, run: MoveRun): Promise<MovePhase>
 
 /** One round, recorded. Returns what it touched. */
 export async function catchUp(tools: MoveTools, run: MoveRun, source: MovingHome, target: MovingHome): Promise<readonly RowSet[]> {
-  const { marks, rows, touched } = await followTenant(source, target, run.move.tenantId, run.token, watermarksOf(run.move), false);
+  const { marks, rows, touched } = await followTenant(source, target, run.move.tenantId, run.token, watermarksOf(run.move), inTurnOf(tools, run));
   await reach(tools, "FOLLOWING round applied");
   // Nothing was written since: nothing to remember either.
   if (touched.length === 0 && rows === 0 && sameMarks(marks, watermarksOf(run.move))) return touched;

@@ -102,7 +102,7 @@ async function finish(tools: MoveTools, run: MoveRun, source: TenantHome, target
   if (!(await closeStripes(source.database, tenantId, closeMsMax))) return undefined;
   await reach(tools, "SWITCHING source closed");
   // Recorded after the pause: a run that takes over without these watermarks only follows the same again.
-  const round = await followTenant(source, target, tenantId, run.token, watermarksOf(run.move), true);
+  const round = await followTenant(source, target, tenantId, run.token, watermarksOf(run.move));
   await reach(tools, "SWITCHING round applied");
   suspects.add(round.touched);
   if (suspects.size > pauseRowsMax) return undefined;

@@ -6,7 +6,7 @@ import { compareTenant, differingSets } from "../../storage/moving/compare-tenan
 import { RowSets, type RowSet } from "../../storage/moving/moving-home.js";
 import { sampleQueries, unequalQueries } from "../../storage/moving/query-parity.js";
 import { announce, claimAsDriver } from "../change-placement.js";
-import { legOf, reach, withBoth, type MoveRun, type MoveTools } from "../move-run.js";
+import { inTurnOf, legOf, reach, withBoth, type MoveRun, type MoveTools } from "../move-run.js";
 import { catchUp } from "./follow.js";
 import { letWritersOn } from "./let-writers-on.js";
 
@@ -29,7 +29,7 @@ export async function verify(tools: MoveTools, run: MoveRun): Promise<MovePhase>
     await letWritersOn(run, leg, source);
     await catchUp(tools, run, source, target);
     await reach(tools, "VERIFYING begins");
-    const compared = await compareTenant(source, target, run.move.tenantId, () => run.signal.throwIfAborted());
+    const compared = await compareTenant(source, target, run.move.tenantId, inTurnOf(tools, run), () => run.signal.throwIfAborted());
     const suspects = await unsettled(tools, run, source, target, compared.differing);
     if (suspects.really.length > 0) {
       await run.record({ failure: `Verification failed: ${describe(suspects.really)} differ between source and target` });

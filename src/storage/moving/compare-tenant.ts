@@ -3,7 +3,7 @@ import { BSON, type Document } from "mongodb";
 import { createHash } from "node:crypto";
 import type { TenantId } from "../../kernel/ids.js";
 import { movingCollections, type MovingCollection } from "./moving-collections.js";
-import { clearRow, type MovingHome, type RowSet } from "./moving-home.js";
+import { clearRow, type InTurn, type MovingHome, type RowSet } from "./moving-home.js";
 
 export interface Comparison {
   readonly rows: number;
@@ -18,19 +18,22 @@ interface Digested {
   readonly digest: string;
 }
 
+const rowsOfTurn = 100;
+
 /**
- * Walks both sides in the order of `_id`, so that it needs no memory for what is equal. `onRow` may
- * throw to stop.
+ * Walks both sides in the order of `_id`, so that it needs no memory for what is equal, and goes on
+ * after each hundred rows when `inTurn` lets it. `onRow` may throw to stop.
  */
-export async function compareTenant(source: MovingHome, target: MovingHome, tenantId: TenantId, onRow: () => void): Promise<Comparison> {
+export async function compareTenant(source: MovingHome, target: MovingHome, tenantId: TenantId, inTurn: InTurn, onRow: () => void): Promise<Comparison> {
   const all = createHash("sha256");
   const differing: RowSet[] = [];
-  let rows = 0;
+  let [rows, seen] = [0, 0];
   for (const collection of movingCollections) {
     const [left, right] = [digests(source, collection, tenantId), digests(target, collection, tenantId)];
     let [a, b] = [await next(left), await next(right)];
     while (a !== undefined || b !== undefined) {
       onRow();
+      if ((seen += 1) % rowsOfTurn === 0) await inTurn(async () => {});
       const id = b === undefined || (a !== undefined && a.id <= b.id) ? (a as Digested).id : b.id;
       const [mine, theirs] = [a?.id === id ? a : undefined, b?.id === id ? b : undefined];
       if (mine?.digest === theirs?.digest) {

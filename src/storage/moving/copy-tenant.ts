@@ -3,7 +3,7 @@ import type { TenantId } from "../../kernel/ids.js";
 import type { TenantDatabase } from "../transaction.js";
 import { asMover } from "./mover-guard.js";
 import { movingCollections } from "./moving-collections.js";
-import { clearRow, storedRow, type MovingHome } from "./moving-home.js";
+import { clearRow, storedRow, type InTurn, type MovingHome } from "./moving-home.js";
 
 /** Bounds of one transaction: far below MongoDB's 60 s, and short enough on the embedded engine that others on its thread do not feel it. */
 const batchRowsMax = 100;
@@ -24,7 +24,8 @@ export async function countTenant(database: TenantDatabase, tenantId: TenantId):
 /**
  * Copies the tenant's rows behind `after`, or all of them, into a database where there are none yet.
  * Writers may go on: whatever they change meanwhile bears numbers above the watermarks that were read
- * before, and is followed from there. `onCopied` is told after each batch and may throw to stop.
+ * before, and is followed from there. Each batch is written when `inTurn` lets it. `onCopied` is told
+ * after it and may throw to stop.
  */
 export async function copyTenant(
   source: MovingHome,
@@ -32,6 +33,7 @@ export async function copyTenant(
   tenantId: TenantId,
   token: string,
   after: CopyPosition | undefined,
+  inTurn: InTurn,
   onCopied: (rows: number, position: CopyPosition) => Promise<void>,
 ): Promise<void> {
   const first = after === undefined ? 0 : movingCollections.findIndex((name) => name === after.collection);
@@ -42,9 +44,11 @@ export async function copyTenant(
     // One batch is on its way to the target while the next is read and sealed: the two sides wait for different machines.
     let committing = Promise.resolve();
     const commit = async (rows: readonly Document[]): Promise<void> => {
-      await asMover(target.database, tenantId, token, async (session) => {
-        await target.database.db.collection(name).insertMany([...rows], { session, ordered: true });
-      });
+      const insert = () =>
+        asMover(target.database, tenantId, token, async (session) => {
+          await target.database.db.collection(name).insertMany([...rows], { session, ordered: true });
+        });
+      await inTurn(insert);
       await onCopied(rows.length, { collection: name, id: String(rows.at(-1)?.["_id"]) });
     };
     const flush = async (): Promise<void> => {

@@ -13,7 +13,7 @@ import { carryWatermarks, readWatermarks } from "../fence.js";
 import type { CollectionName, StoredTombstone } from "../rows.js";
 import { asMover } from "./mover-guard.js";
 import { movingCollections } from "./moving-collections.js";
-import { clearRow, storedRow, type MovingHome, type RowSet } from "./moving-home.js";
+import { clearRow, storedRow, type InTurn, type MovingHome, type RowSet } from "./moving-home.js";
 
 const batchRowsMax = 100;
 const batchBytesMax = 1024 * 1024;
@@ -27,17 +27,18 @@ export interface FollowedRound {
 }
 
 /**
- * Applies what the source's writers did after `since`. Repeating it changes nothing. `small`: little
- * is expected and writers wait for it, so all is read at once. Throws `CONFLICT` when the target is
+ * Applies what the source's writers did after `since`. Repeating it changes nothing. Each batch is
+ * written when `inTurn` lets it; without it, writers wait and little is expected, so all is read at once. Throws `CONFLICT` when the target is
  * no longer this mover's.
  */
-export async function followTenant(source: MovingHome, target: MovingHome, tenantId: TenantId, token: string, since: Watermarks, small: boolean): Promise<FollowedRound> {
+export async function followTenant(source: MovingHome, target: MovingHome, tenantId: TenantId, token: string, since: Watermarks, inTurn?: InTurn): Promise<FollowedRound> {
   const marks = await readWatermarks(source.database, tenantId);
   const before = new Map(since.map(({ stripe, seq }) => [stripe, seq]));
   const ahead = marks.filter(({ stripe, seq }) => seq > (before.get(stripe) ?? 0));
   if (ahead.length === 0) return { marks, rows: 0, touched: [] };
   const newer = ahead.map(({ stripe }) => ({ tenant_id: tenantId, stripe, seq: { $gt: before.get(stripe) ?? 0 } }));
-  const batch = new FollowBatch(target, tenantId, token);
+  const small = inTurn === undefined;
+  const batch = new FollowBatch(target, tenantId, token, inTurn ?? ((write) => write()));
   const touched: RowSet[] = [];
   const changed = movingCollections.map((collection) => ({ collection, cursors: found(source, collection, newer, { promoteValues: false }) }));
   const read = small ? await Promise.all(changed.map(async ({ collection, cursors }) => ({ collection, rows: await allOf(cursors) }))) : changed.map(({ collection, cursors }) => ({ collection, rows: oneByOne(cursors) }));
@@ -82,7 +83,7 @@ class FollowBatch {
   #bytes = 0;
   rows = 0;
 
-  constructor(private readonly target: MovingHome, private readonly tenantId: TenantId, private readonly token: string) {}
+  constructor(private readonly target: MovingHome, private readonly tenantId: TenantId, private readonly token: string, private readonly inTurn: InTurn) {}
 
   async replace(collection: string, row: Document): Promise<void> {
     this.rows += 1;
@@ -101,10 +102,12 @@ class FollowBatch {
     const changes = this.#changes;
     [this.#changes, this.#count, this.#bytes] = [new Map(), 0, 0];
     const { db } = this.target.database;
-    await asMover(this.target.database, this.tenantId, this.token, async (session) => {
-      for (const [collection, operations] of changes) await db.collection(collection).bulkWrite(operations, { session, ordered: true });
-      if (marks !== undefined) await carryWatermarks(this.target.database, this.tenantId, marks, session);
-    });
+    const write = () =>
+      asMover(this.target.database, this.tenantId, this.token, async (session) => {
+        for (const [collection, operations] of changes) await db.collection(collection).bulkWrite(operations, { session, ordered: true });
+        if (marks !== undefined) await carryWatermarks(this.target.database, this.tenantId, marks, session);
+      });
+    await this.inTurn(write);
   }
 
   async #add(collection: string, operation: AnyBulkWriteOperation<Document>, bytes: number): Promise<void> {

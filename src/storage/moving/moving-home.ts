@@ -10,6 +10,9 @@ export interface MovingHome {
   readonly sealer: RowSealer;
 }
 
+/** Runs a batch when it may go: a mover lets what tenants wait for go first. */
+export type InTurn = <T>(batch: () => Promise<T>) => Promise<T>;
+
 /** The row in the clear. Reads the keys again when they are old or the row was sealed with a newer one: a move outlasts both. */
 export function clearRow({ sealer }: MovingHome, collection: CollectionName, row: Document): Promise<Document> {
   return withKeys(sealer, async () => sealer.open(collection, row));
