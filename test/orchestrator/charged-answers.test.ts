@@ -114,12 +114,13 @@ describe("an answer is settled once, and ledger, quota and budget say the same",
   });
 });
 
+const silent: ScriptedModel["script"] = async function* (_request, signal) {
+  await new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  yield { kind: "DELTA", text: "never" };
+};
+
 describe("a model that says nothing", () => {
   it("is paid for the prompt when its client has waited and left", async () => {
-    const silent: ScriptedModel["script"] = async function* (_request, signal) {
-      await new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-      yield { kind: "DELTA", text: "never" };
-    };
     const { row } = await charge(silent, { kind: "READ" }, 300);
     expect(row).toMatchObject({ outcome: "ABORTED", completionTokens: 0 });
     expect(row?.promptTokens).toBeGreaterThan(20);
