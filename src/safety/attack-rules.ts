@@ -173,16 +173,49 @@ const table: Readonly<Partial<Record<AttackFamily, string>>> = {
     4 opposite 5 ai
     3 ethic 2 ethic
     3 override 4 ethic
-    5 not 3 care 4 ethic`,
+    5 not 3 care 8 ethic
+    2 not 4 ethic
+    6 ethic 2 not 2 matter0
+    6 limits 3 not 1 apply
+    3 your 0 name 0 is
+    3 ai 3 named
+    2 persona
+    5 not 3 mention 6 ai
+    1 not 2 mention 4 that
+    2 always 3 respond
+    2 lack 4 refuse
+    5 not 2 censorVerb
+    4 censorVerb 3 yourself
+    3 explicit
+    3 two 1 ways
+    3 switch 4 mode
+    3 break 3 limits
+    2 against 2 law
+    2 break 2 law
+    6 act 6 grandma
+    4 opposite 3 your
+    4 your 0 creator
+    3 no 2 consequences
+    3 if 0 you 0 understand
+    2 not 4 lawless
+    2 freedom
+    2 reply 3 commence 1 with
+    2 language 0 model0
+    3 not 1 an 0 ai
+    3 ai 2 that 4 lack
+    4 programmed 4 lack
+    3 without 1 holding`,
 };
 
-const extraConcepts = ["are", "this", "never", "cant", "an", "want", "care"];
+const extraConcepts = ["understand", "ways", "is", "name", "apply", "yourself", "against", "that", "no", "without", "holding", "programmed", "are", "this", "never", "cant", "an", "want", "care"];
 
 /** All concepts: those of the lexicon, and single words that stand for themselves. `prompt0` is the word alone. */
 export const concepts: ReadonlyMap<string, readonly string[]> = new Map<string, readonly string[]>([
   ...Object.entries(lexicon).map(([name, words]) => [name, words.split(" ")] as const),
   ...extraConcepts.map((word) => [word, [word]] as const),
   ["prompt0", ["prompt", "preprompt"]] as const,
+  ["model0", ["model", "models"]] as const,
+  ["matter0", ["matter", "matters"]] as const,
 ]);
 
 function parseRule(family: AttackFamily, line: string): WordRule {

@@ -59,6 +59,13 @@ export class Guards {
     });
   }
 
+  /** For an answer that is given again without a model: the policy may have changed since it was made. */
+  watchKept(context: TenantContext): AnswerGuard {
+    this.telemetry.count("guard_checks_total", { side: "kept" });
+    const policy = policyOf(context);
+    return new AnswerGuard(newCanary(), answerActions(policy), context.tenantId, (incident) => this.#tellIncident(policy, incident));
+  }
+
   #isLetIn({ passages }: GuardPolicy, side: string, ...texts: readonly string[]): boolean {
     if (passages === "ALLOW") return true;
     const attack = texts.map(scoreAttack).find(({ isAttack }) => isAttack);
