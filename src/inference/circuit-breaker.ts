@@ -22,7 +22,7 @@ export class CircuitBreaker {
   #openings = 0;
   #hasTrial = false;
 
-  /** `onChange` hears every change of state. `now` in ms of any origin. */
+  /** `onChange` hears `OPEN` once until `CLOSED`, whatever trials (`HALF_OPEN`) fail between: so one more `OPEN` than `CLOSED` means shut. `now` in ms of any origin. */
   constructor(
     private readonly onChange: (state: CircuitState) => void,
     private readonly now: () => number = () => performance.now(),
@@ -75,7 +75,6 @@ export class CircuitBreaker {
   drop(isTrial: boolean): void {
     if (!isTrial || this.#openUntil === undefined) return;
     this.#hasTrial = false;
-    this.onChange("OPEN");
   }
 
   #record(isSuccess: boolean): void {
@@ -89,12 +88,12 @@ export class CircuitBreaker {
   }
 
   #open(): void {
+    if (this.#openUntil === undefined) this.onChange("OPEN");
     const length = Math.min(openMsMax, openMsMin * 2 ** this.#openings);
     this.#openUntil = this.now() + length * (1 + jitter * (2 * this.random() - 1));
     this.#openings += 1;
     this.#hasTrial = false;
     this.#outcomes = [];
-    this.onChange("OPEN");
   }
 
   #close(): void {

@@ -82,6 +82,16 @@ describe("a circuit", () => {
     expect(breaker.isReady).toBe(true);
   });
 
+  it("tells once that it is open, however many trials fail or are left, and once that it is closed", () => {
+    const { breaker, clock, fail, changes } = open();
+    fail(5);
+    for (const end of ["fail", "drop", "fail", "succeed"] as const) {
+      clock.ms = Math.max(clock.ms, breaker.openUntil ?? 0);
+      breaker[end](breaker.begin());
+    }
+    expect(changes.filter((state) => state !== "HALF_OPEN")).toEqual(["OPEN", "CLOSED"]);
+  });
+
   it("never has two trials at one time, and never stays shut for more than 72 s", () => {
     const step = fc.oneof(fc.record({ do: fc.constant("begin" as const) }), fc.record({ do: fc.constantFrom("succeed" as const, "fail" as const, "drop" as const), at: fc.nat(20) }), fc.record({ do: fc.constant("wait" as const), ms: fc.nat(90_000) }));
     fc.assert(

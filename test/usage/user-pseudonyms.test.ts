@@ -39,6 +39,15 @@ describe("a tenant's own key for its users' names", () => {
     expect(await new UserPseudonyms(vault).inLedger(contextOf())).toBe(here);
   });
 
+  it("salts a provider's cache alike for all its users, and otherwise for every other tenant", async () => {
+    const names = new UserPseudonyms(vault);
+    const salt = await names.cacheSalt(contextOf());
+    expect(salt).toMatch(/^salt_[\w-]{22}$/u);
+    expect(await names.cacheSalt(contextOf({ user: "bob" }))).toBe(salt);
+    expect(await names.cacheSalt(contextOf({ tenant: "globex" }))).not.toBe(salt);
+    expect([await names.forProvider(contextOf()), await names.inLedger(contextOf())].map((name) => name.slice(4))).not.toContain(salt.slice(5));
+  });
+
   it("is read once, not once a call", async () => {
     let reads = 0;
     const counting = { ensure: (...asked: Parameters<KeyVault["ensure"]>) => vault.ensure(...asked).finally(() => (reads += 1)) };
