@@ -26,6 +26,7 @@ import { completeMetered, guardAnswer, type Completed } from "./complete-answer.
 import { citationsOf, fitPassages, type ContextPassage } from "./context-passages.js";
 import { embedQuestion } from "./embed-question.js";
 import { LearnedLengths } from "./learned-lengths.js";
+import { PassagePresence } from "./passage-presence.js";
 import { StageClock } from "./stage-clock.js";
 
 export interface AnswerQuestionParts {
@@ -50,8 +51,11 @@ const passagesMax = 8;
  */
 export class AnswerQuestion {
   readonly #lengths = new LearnedLengths();
+  readonly #presence: PassagePresence;
 
-  constructor(private readonly parts: AnswerQuestionParts) {}
+  constructor(private readonly parts: AnswerQuestionParts) {
+    this.#presence = new PassagePresence(parts.router);
+  }
 
   /** The last event of `stream`. Throws what it throws. */
   async run(context: TenantContext, deadline: Deadline, input: AskInput, path: string): Promise<Answered | Refusal> {
@@ -131,6 +135,7 @@ export class AnswerQuestion {
    * the embedding has its turn: a question that waits in line, or is refused, must not read either.
    */
   async #retrieve(asking: Asking): Promise<readonly ContextPassage[] | Refusal> {
+    if (await this.#presence.isEmpty(asking.context, asking.deadline)) return [];
     let begin: (() => void) | undefined;
     const turn = new Promise<void>((resolve) => (begin = resolve));
     const embedding = asking.stages.time("embed", () => this.#embed(asking, () => begin?.()));

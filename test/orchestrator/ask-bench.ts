@@ -51,6 +51,8 @@ export interface AskBench {
   readonly conversation: { readonly id: ConversationId; readonly turns: { question: string; answer: string }[]; readonly owner: string };
   /** What the search finds. */
   passages: RankedPassage[];
+  /** Passages that the tenant has, found or not. */
+  chunks: number;
   embed: Embedder["embed"];
   failAppend: boolean;
   usedTokens(context: TenantContext): Promise<number>;
@@ -83,6 +85,7 @@ export function openBench(options: { queue?: FairQueueOptions; budgets?: (ledger
     counts: telemetry.counts,
     conversation: { id: newId("conversation"), turns: [], owner: "ada" },
     passages: [passageOf("The notice period is six weeks.", 0.9), passageOf("Leave is 29 days.", 0.6)],
+    chunks: 2,
     embed: async () => ({ vectors: [new Float32Array([1, 0])], tokens: 6 }),
     failAppend: false,
     usedTokens: async (context) => {
@@ -99,6 +102,7 @@ function storeOf(bench: AskBench, context: TenantContext): TenantStore {
   const isOwn = (id: ConversationId) => id === conversation.id && context.userId === conversation.owner && context.tenantId === "acme";
   return {
     documents: { getMany: async (ids: readonly DocumentId[]) => ids.map((id) => ({ id, title: "Handbook" })) },
+    chunks: { statistics: async () => ({ chunks: bench.chunks, meanLength: 10, revision: 1 }) },
     conversationsOf: () => ({
       get: async (id: ConversationId) => (isOwn(id) ? { id } : undefined),
       latest: async (id: ConversationId) => (isOwn(id) ? conversation.turns : []),
