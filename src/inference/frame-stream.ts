@@ -54,7 +54,7 @@ export class FrameStream {
     });
     request.on("response", (response) => this.#read(response));
     request.on("error", (error) => this.#fail(this.#lost(error)));
-    request.on("close", () => this.#fail(this.#lost()));
+    request.on("close", () => this.#ended(() => this.#lost()));
     signal.addEventListener("abort", this.#onAbort, { once: true });
     this.#after(timeouts.connectMs, () => new ModelFailure("UNREACHABLE", `The model took no connection within ${timeouts.connectMs} ms`));
     request.once("socket", (socket: Socket) => {
@@ -89,7 +89,7 @@ export class FrameStream {
     if (failure !== undefined) return this.#fail(failure);
     this.#response = response;
     response.on("data", (chunk: Buffer) => this.#feed(chunk));
-    response.on("end", () => this.#fail(truncated()));
+    response.on("end", () => this.#ended(truncated));
     // The request tells first what is wrong; without a listener the same would be thrown.
     response.on("error", (error) => this.#fail(this.#lost(error)));
   }
@@ -119,6 +119,11 @@ export class FrameStream {
     this.request.once("close", () => clearTimeout(timer));
     this.#response?.resume();
     this.#notify();
+  }
+
+  /** A failure only if it was not done yet. An error costs its stack, so none is made where all went well. */
+  #ended(failure: () => ModelFailure): void {
+    if (this.#state === "READING") this.#fail(failure());
   }
 
   #fail(failure: unknown): void {

@@ -53,6 +53,8 @@ const usageFrame = z.union([openAi, anthropic, google]);
  * then the tokens are counted here, since an answer must be neither lost nor free over its bill.
  */
 export function parseUsageFrame(frame: unknown): TokenUsage | undefined {
+  // Every frame of a stream but the last has none, and to be told so by three schemas costs more than the frame.
+  if (frame === undefined || frame === null) return undefined;
   const parsed = usageFrame.safeParse(frame);
   return parsed.success ? parsed.data : undefined;
 }
