@@ -6,6 +6,7 @@ export const longSuites = [
   "test/acceptance/failures.test.ts",
   "test/acceptance/field-faults-spending.test.ts",
   "test/acceptance/life-cycle.test.ts",
+  "test/acceptance/model-pool.test.ts",
   "test/acceptance/silo-cluster.test.ts",
   "test/isolation/guards-off.test.ts",
   "test/provisioning/contract.test.ts",
