@@ -78,7 +78,8 @@ export class LeasedShare implements PoolShare {
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#beating;
-    await this.store.leave(this.pool.name, this.#server);
+    // A store that is down forgets the part by itself within its lease: no reason for a shutdown to fail.
+    await this.store.leave(this.pool.name, this.#server).catch(() => undefined);
   }
 
   #beatWithin(ms: number): void {
