@@ -1,7 +1,8 @@
 /**
  * CPU of admitting a model call where one server runs: a request taken from the minute, its tokens
  * and money reserved, and both settled; beside rate-limiter-flexible, which counts the same requests
- * and tokens in one fixed window and knows no money. Rounds alternate; medians.
+ * and tokens in one fixed window and knows no money. Rounds alternate; medians. Then how many rows
+ * of the ledger share a commit when 32 requests end at a time.
  */
 import { fork } from "node:child_process";
 import { rmSync } from "node:fs";
@@ -10,8 +11,10 @@ import type { AdmissionCost, AdmissionQuestion } from "./admission-messages.js";
 import { median, type Bench } from "./bench-result.js";
 import { compileScript } from "./compile-script.js";
 import { ask, hear } from "./hear.js";
+import { measureLedgerCommits } from "./ledger-commits.js";
 
 const systems = ["bulkhead", "rate-limiter-flexible"] as const;
+const ledgerRows = 3_200;
 const steps = ["request", "reserve", "settle"] as const;
 
 export const bench: Bench = async (args, progress) => {
@@ -37,9 +40,15 @@ export const bench: Bench = async (args, progress) => {
       { system, metric: "CPU of admission", unit: "µs", value: value(system, ["request", "reserve"]) },
       { system, metric: "CPU of all three", unit: "µs", value: value(system, steps) },
     ]);
+    const ledger = await measureLedgerCommits(ledgerRows);
+    progress(`${ledger.rows} rows of the ledger in ${ledger.commits} commits`);
     const admission = value("bulkhead", ["request", "reserve"]);
     return {
-      results,
+      results: [
+        ...results,
+        { system: "bulkhead", metric: "ledger rows a commit", unit: "", value: ledger.rows / ledger.commits },
+        { system: "bulkhead", metric: "durable ledger rows", unit: "1/s", value: ledger.perSecond },
+      ],
       ratios: { "admission µs": admission, "all three to rate-limiter-flexible": value("bulkhead", steps) / value("rate-limiter-flexible", steps) },
       goals: { "admission µs": { op: "<=", value: 3 } },
     };
