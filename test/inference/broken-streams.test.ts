@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { CompletionEvent, CompletionRequest } from "../../src/inference/inference-backend.js";
-import { OpenAiChat } from "../../src/inference/openai-chat.js";
+import { OpenAiChat, type OpenAiChatOptions } from "../../src/inference/openai-chat.js";
 import { LazyTokenCounter } from "../../src/inference/token-counter.js";
 import { BulkheadError } from "../../src/kernel/errors.js";
 import { stolenAnswer, type Misbehaviour } from "../support/misbehave.js";
@@ -19,8 +19,8 @@ beforeEach(() => server.behave("ok"));
 
 const request: CompletionRequest = { model: "m", question: "What is the notice period?", history: [], passages: [], maxTokens: 64, userTag: "tag_x", canary: "kcanary" };
 
-function open(baseUrl = server.baseUrl, ms = patientMs): OpenAiChat {
-  return new OpenAiChat({ baseUrl, apiKey: "key-1", models: ["m"], timeouts: { connectMs: ms, firstByteMs: ms, idleMs: ms } }, counter);
+function open(baseUrl = server.baseUrl, timeouts: OpenAiChatOptions["timeouts"] = {}): OpenAiChat {
+  return new OpenAiChat({ baseUrl, apiKey: "key-1", models: ["m"], timeouts: { connectMs: patientMs, firstByteMs: patientMs, idleMs: patientMs, ...timeouts } }, counter);
 }
 
 interface Outcome {
@@ -71,7 +71,7 @@ describe("a stream that breaks ends typed, without an end of its own, and its co
     ["http-503", "UPSTREAM_FAILED", "SERVER_ERROR", ""],
   ])("%s: %s", async (behaviour, code, kind, text) => {
     server.behave(behaviour);
-    const outcome = await run(open(undefined, kind === "STALLED" ? limitMs : patientMs));
+    const outcome = await run(open(undefined, kind !== "STALLED" ? {} : text === "" ? { firstByteMs: limitMs } : { idleMs: limitMs }));
     expect(outcome.error).toMatchObject({ code, kind });
     expect(outcome.text).toBe(text);
     expect(outcome.events.filter((event) => event.kind === "DONE")).toEqual([]);
@@ -84,12 +84,12 @@ describe("a stream that breaks ends typed, without an end of its own, and its co
     const gone = new AbortController();
     const reason = new BulkheadError("DEADLINE_EXCEEDED", "Over");
     setTimeout(() => gone.abort(reason), 3 * limitMs);
-    expect((await run(open(undefined, limitMs), gone.signal)).error).toBe(reason);
+    expect((await run(open(undefined, { firstByteMs: patientMs, idleMs: limitMs }), gone.signal)).error).toBe(reason);
   });
 
   it("a server that takes no connection: UPSTREAM_FAILED within the time to connect", async () => {
     // A documentation address (RFC 5737) that no network routes; where it is refused at once, that is the same failure.
-    expect((await run(open("http://192.0.2.1:9/v1", limitMs))).error).toMatchObject({ code: "UPSTREAM_FAILED", kind: "UNREACHABLE" });
+    expect((await run(open("http://192.0.2.1:9/v1", { connectMs: limitMs }))).error).toMatchObject({ code: "UPSTREAM_FAILED", kind: "UNREACHABLE" });
   });
 
   it("tells what it has cost by the provider's own word before it fails", async () => {
