@@ -14,6 +14,7 @@ import { loadOrCreateDevelopmentKey, signDevelopmentToken, type DevelopmentKey }
 import { describeCoverage } from "./graphql/rule-coverage.js";
 import { extractiveModel } from "./inference/embedded-extractive.js";
 import type { PoolGroup } from "./inference/inference-backend.js";
+import { FineTuningClient } from "./inference/fine-tuning-client.js";
 import { openInferencePool } from "./inference/open-inference-pool.js";
 import { LazyTokenCounter } from "./inference/token-counter.js";
 import { badUserInput } from "./kernel/errors.js";
@@ -24,6 +25,7 @@ import { MeteredDoor } from "./metering/metered.js";
 import { WholeShare, type PoolShare } from "./metering/pool-share.js";
 import { TurnQueues } from "./metering/turn-queues.js";
 import { ProcessTelemetry } from "./observability/telemetry.js";
+import { AdapterTraining } from "./orchestrator/adapters/adapter-training.js";
 import { AnswerOnce } from "./orchestrator/answer-once.js";
 import { AnswerQuestion } from "./orchestrator/answer-question.js";
 import { AnswerStreams } from "./orchestrator/answer-streams.js";
@@ -54,6 +56,7 @@ import type { LimiterStore } from "./storage/control/control-plane.js";
 import { CachedTenantDirectory, directoryAgeMsMax } from "./tenancy/tenant-directory.js";
 import { guardProblems, parseTierPolicies } from "./tenancy/tier-policy.js";
 import { resumeTenant, resumeWork } from "./resume-work.js";
+import { serverIdOf } from "./server-id.js";
 import { PriceBook } from "./usage/price-book.js";
 import { RerateUsage } from "./usage/rerate-usage.js";
 import { ExportUsage } from "./usage/usage-export.js";
@@ -82,6 +85,8 @@ export interface AppOptions {
   readonly requestDeadlineMs?: number;
   /** Longest silence of a model, in ms. Tests shorten it. */
   readonly modelIdleMs?: number;
+  /** The first pause between two looks at a training job, in ms. Tests shorten it. */
+  readonly adapterPollMs?: number;
   /** Test switch of the embedded engine: how long a search index takes, in ms. */
   readonly searchIndexDelayMs?: number;
 }
@@ -145,7 +150,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   closers.add("budgets", () => budgets.close());
   const counter = new LazyTokenCounter();
   const modelTimeouts = options.modelIdleMs === undefined ? {} : { firstByteMs: options.modelIdleMs, idleMs: options.modelIdleMs };
-  const pool = openInferencePool({ file: await readModels(join(folder, "models.json")), ...(config.model === undefined ? {} : { model: config.model }), keys: config.modelKeys, timeouts: modelTimeouts }, counter, telemetry);
+  const pool = openInferencePool({ file: await readModels(join(folder, "models.json")), ...(config.model === undefined ? {} : { model: config.model }), keys: config.modelKeys, ...(config.fineTuning === undefined ? {} : { trainerUrl: config.fineTuning.baseUrl }), timeouts: modelTimeouts }, counter, telemetry);
   closers.add("model connections", async () => pool.close());
   // Several servers share what a provider allows; what runs in this process is this server's own.
   const shareOf = (group: PoolGroup): PoolShare => {
@@ -165,21 +170,28 @@ async function compose(config: Config, say: (line: string) => void, options: App
   closers.add("ingestion", () => ingestion.close());
   const ingest = new IngestDocument({ router, queue: ingestion });
 
+  const adapters = new AdapterTraining({
+    router, directory, policies, pool, telemetry, owner: await serverIdOf(config.dataDir),
+    ...(config.fineTuning === undefined ? {} : { client: new FineTuningClient(config.fineTuning) }),
+    ...(options.adapterPollMs === undefined ? {} : { pollMsMin: options.adapterPollMs }),
+  });
+  closers.add("adapters", () => adapters.close());
+
   const retireAfterMs = options.retireAfterMs ?? directoryAgeMsMax + readTrustMsMax + retireMarginMs;
   const mover = new PlacementMover({ control, directory, homes, silos, policies, announceMs: directoryAgeMsMax + announceMarginMs, observeMs: options.observeMs ?? config.moveObserveMs, retireAfterMs, turns: new BatchTurns(embeddings) }, telemetry);
   closers.add("mover", () => mover.close());
-  const administration = new TenantAdministration({ control, directory, homes, silos, policies, onMoveBegun: () => mover.kick(), onReactivated: (record) => resumeTenant({ policies, ingestion, router, embedding: embedder, telemetry }, record) });
+  const administration = new TenantAdministration({ control, directory, homes, silos, policies, onMoveBegun: () => mover.kick(), onReactivated: (record) => resumeTenant({ policies, ingestion, adapters, router, embedding: embedder, telemetry }, record) });
   const moves = new PlacementMoves({ control, directory, onMoveRequested: () => mover.kick() });
   const embedding = { model: embedder.model, dimensions: embedder.dimensions };
   const stoppedAfterMs = directoryAgeMsMax + stopMarginMs;
-  const eraser = new TenantEraser({ control, directory, homes, policies, silos, counters: forgettingBoth(quotas, budgets), embedding, stoppedAfterMs, moveEndMsMax, onMoveRequested: () => mover.kick() }, telemetry);
+  const eraser = new TenantEraser({ control, directory, homes, policies, silos, counters: forgettingBoth(quotas, budgets), adapters, embedding, stoppedAfterMs, moveEndMsMax, onMoveRequested: () => mover.kick() }, telemetry);
   closers.add("eraser", () => eraser.close());
   const erasure = new TenantErasure({ control, directory, onErasureBegun: () => eraser.kick() });
   const keys = new KeyRotations({ control, homes, policies, telemetry });
 
   const key = config.jwt.jwksUri === undefined ? await loadOrCreateDevelopmentKey(config.dataDir) : undefined;
   const gateway = await createGateway({
-    services: { stores: router, ingestion: ingest, ingestionProgress: ingestion, answers, answerStreams, search, quotas, budgets, usage: new UsageReporter(ledgerOf, pseudonyms), usageExports: new ExportUsage(control.usageRowsOf.bind(control), pseudonyms), rerating: new RerateUsage(control.corrections, prices, (tenantId) => budgets.recount(tenantId)), tenants: administration, moves, erasure, keys },
+    services: { stores: router, ingestion: ingest, ingestionProgress: ingestion, adapters, answers, answerStreams, search, quotas, budgets, usage: new UsageReporter(ledgerOf, pseudonyms), usageExports: new ExportUsage(control.usageRowsOf.bind(control), pseudonyms), rerating: new RerateUsage(control.corrections, prices, (tenantId) => budgets.recount(tenantId)), tenants: administration, moves, erasure, keys },
     admission: quotas,
     directory,
     policies,
@@ -203,7 +215,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   if (!config.production) {
     await onboardDemoTenants({ folder, administration, directory, policies, router, ingest, ingestion, markers: control.markers, onProgress: say });
   }
-  resumeWork({ control, administration, policies, ingestion, router, embedding: embedder, telemetry });
+  resumeWork({ control, administration, policies, ingestion, adapters, router, embedding: embedder, telemetry });
   const text = await welcome(config, folder, url, describeCoverage(gateway.coverage), key);
   // The tokenizer takes half a second to load: better now than within the first question, and after a person can read.
   setImmediate(() => counter.load().catch((error: unknown) => telemetry.log("error", "The tokenizer cannot be loaded", { error: String(error) })));

@@ -20,6 +20,8 @@ export interface Config {
   /** What `masterKey` replaces, for as long as tenants' keys may still be wrapped by it. */
   readonly masterKeyPrevious?: Buffer;
   readonly model?: { readonly baseUrl: string; readonly apiKey?: string; readonly name: string };
+  /** Where adapters are trained. Left out: none are. */
+  readonly fineTuning?: { readonly baseUrl: string; readonly apiKey?: string };
   /** The variables that `apiKeyEnv` of `tenants/models.json` may name: those that end in `_API_KEY`, without the database's. */
   readonly modelKeys: Readonly<Record<string, string>>;
   readonly embedding?: { readonly baseUrl: string; readonly apiKey?: string; readonly model: string; readonly dimensions: number };
@@ -65,6 +67,8 @@ const variables = z.object({
   MODEL_BASE_URL: httpUrl.optional(),
   MODEL_API_KEY: text.optional(),
   MODEL_NAME: text.optional(),
+  FINE_TUNING_BASE_URL: httpUrl.optional(),
+  FINE_TUNING_API_KEY: text.optional(),
   EMBEDDING_BASE_URL: httpUrl.optional(),
   EMBEDDING_API_KEY: text.optional(),
   EMBEDDING_MODEL: text.optional(),
@@ -87,13 +91,14 @@ const expectations: Partial<Record<keyof z.infer<typeof variables>, string>> = {
   MASTER_KEY: "32 bytes in base64",
   MASTER_KEY_PREVIOUS: "32 bytes in base64",
   MODEL_BASE_URL: "an http or https URL",
+  FINE_TUNING_BASE_URL: "an http or https URL",
   EMBEDDING_BASE_URL: "an http or https URL",
   EMBEDDING_DIMENSIONS: "a whole number from 1 to 8192",
   MOVE_OBSERVE_SECONDS: "a whole number of seconds from 0 to 86400",
   LOG_LEVEL: "debug, info, warn or error",
 };
 
-const secrets: ReadonlySet<string> = new Set(["MASTER_KEY", "MASTER_KEY_PREVIOUS", "MODEL_API_KEY", "EMBEDDING_API_KEY", "MONGODB_URI", "REDIS_URL", "ATLAS_API_KEY"]);
+const secrets: ReadonlySet<string> = new Set(["MASTER_KEY", "MASTER_KEY_PREVIOUS", "MODEL_API_KEY", "FINE_TUNING_API_KEY", "EMBEDDING_API_KEY", "MONGODB_URI", "REDIS_URL", "ATLAS_API_KEY"]);
 const laterVariables = ["OTEL_EXPORTER_OTLP_ENDPOINT"];
 
 /** Throws `BAD_USER_INPUT` naming the variable, what was got (never a secret's value) and what was expected. */
@@ -135,6 +140,7 @@ function freezeConfig(env: z.infer<typeof variables>, modelKeys: Config["modelKe
     ...(env.MASTER_KEY === undefined ? {} : { masterKey: Buffer.from(env.MASTER_KEY, "base64") }),
     ...(env.MASTER_KEY_PREVIOUS === undefined ? {} : { masterKeyPrevious: Buffer.from(env.MASTER_KEY_PREVIOUS, "base64") }),
     ...modelOf(env),
+    ...fineTuningOf(env),
     modelKeys,
     ...embeddingOf(env),
     moveObserveMs: env.MOVE_OBSERVE_SECONDS * 1_000,
@@ -156,6 +162,10 @@ function modelOf(env: z.infer<typeof variables>): Pick<Config, "model"> {
   if (env.MODEL_BASE_URL === undefined) return {};
   if (env.MODEL_NAME === undefined) throw badUserInput("MODEL_NAME", "nothing", "the model's name, since MODEL_BASE_URL is set");
   return { model: Object.freeze({ baseUrl: env.MODEL_BASE_URL, name: env.MODEL_NAME, ...(env.MODEL_API_KEY === undefined ? {} : { apiKey: env.MODEL_API_KEY }) }) };
+}
+
+function fineTuningOf({ FINE_TUNING_BASE_URL: baseUrl, FINE_TUNING_API_KEY: apiKey }: z.infer<typeof variables>): Pick<Config, "fineTuning"> {
+  return baseUrl === undefined ? {} : { fineTuning: Object.freeze({ baseUrl, ...(apiKey === undefined ? {} : { apiKey }) }) };
 }
 
 function embeddingOf(env: z.infer<typeof variables>): Pick<Config, "embedding"> {

@@ -1,6 +1,7 @@
 import { newId, type RequestId } from "./kernel/ids.js";
 import { pageSizeMax } from "./kernel/page.js";
 import type { Telemetry } from "./kernel/telemetry.js";
+import type { AdapterTraining } from "./orchestrator/adapters/adapter-training.js";
 import type { IngestionQueue } from "./orchestrator/ingestion-queue.js";
 import type { TenantAdministration } from "./provisioning/tenant-administration.js";
 import { withdrawOldVectors } from "./orchestrator/withdraw-old-vectors.js";
@@ -16,6 +17,7 @@ export interface ResumeTools {
   readonly administration: Pick<TenantAdministration, "sendHome">;
   readonly policies: TierPolicies;
   readonly ingestion: IngestionQueue;
+  readonly adapters: Pick<AdapterTraining, "resume">;
   readonly router: Pick<TenantRouter, "read" | "write">;
   /** What the server embeds with now: a tenant with older vectors is embedded again. */
   readonly embedding: EmbeddingModelRef;
@@ -35,14 +37,15 @@ export function resumeTenant(tools: TenantResumeTools, record: TenantRecord): vo
 }
 
 /** Never rejects: one silo that cannot be reached must not keep the other tenants' documents waiting. */
-async function resumeOne({ policies, ingestion, router, embedding, telemetry }: TenantResumeTools, record: TenantRecord): Promise<void> {
+async function resumeOne({ policies, ingestion, adapters, router, embedding, telemetry }: TenantResumeTools, record: TenantRecord): Promise<void> {
   try {
     const context = openJobContext(record, policies, newId<RequestId>("request"));
     const withdrawn = await withdrawOldVectors(router, context, embedding);
     if (withdrawn > 0) telemetry.log("warn", "The embedding model has changed: documents are embedded again", { tenantId: record.id, documents: withdrawn, model: embedding.model });
     await ingestion.resume(context);
+    await adapters.resume(context);
   } catch (error) {
-    telemetry.log("warn", "Unfinished documents of a tenant were not resumed", { tenantId: record.id, error: String(error) });
+    telemetry.log("warn", "Unfinished documents or adapters of a tenant were not resumed", { tenantId: record.id, error: String(error) });
   }
 }
 

@@ -8,6 +8,7 @@ export const longSuites = [
   "test/acceptance/life-cycle.test.ts",
   "test/acceptance/model-pool.test.ts",
   "test/acceptance/silo-cluster.test.ts",
+  "test/erasing/erased-adapters.test.ts",
   "test/isolation/guards-off.test.ts",
   "test/provisioning/contract.test.ts",
   "test/provisioning/fault-matrix.test.ts",

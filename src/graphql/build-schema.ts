@@ -6,11 +6,13 @@ import "reflect-metadata";
 import { lexicographicSortSchema, printSchema, type GraphQLSchema } from "graphql";
 import { buildSchemaSync, type PubSub } from "type-graphql";
 import { internal } from "../kernel/errors.js";
+import { AdapterResolver } from "./adapter/adapter.resolver.js";
 import { AnswerResolver } from "./answer/answer.resolver.js";
 import { applyPermissions } from "./apply-permissions.js";
 import { ConversationResolver } from "./conversation/conversation.resolver.js";
 import { MessageResolver } from "./conversation/message.resolver.js";
 import { DocumentResolver } from "./document/document.resolver.js";
+import { FeedbackResolver } from "./feedback/feedback.resolver.js";
 import { guardSubscriptions } from "./guard-subscriptions.js";
 import { ErasureResolver } from "./erasure/erasure.resolver.js";
 import { fieldRules, type FieldRules } from "./permissions.js";
@@ -62,6 +64,7 @@ function buildBareSchema(): GraphQLSchema {
     resolvers: [
       ViewerResolver, QuotaResolver, DocumentResolver, SearchResolver, ConversationResolver, MessageResolver,
       AnswerResolver, UsageResolver, RerateResolver, TenantResolver, ErasureResolver, PlacementMoveResolver,
+      AdapterResolver, FeedbackResolver,
     ],
     // Inputs are parsed by our own functions: class-validator puts the whole input into the error it sends back.
     validate: false,

@@ -2,6 +2,7 @@
 import "reflect-metadata";
 import { registerEnumType } from "type-graphql";
 import { errorCatalogue, type ErrorCode } from "../kernel/errors.js";
+import type { AdapterOrigin, AdapterState, Rating } from "../storage/adapter-rows.js";
 import type { MovePhase } from "../storage/control/control-plane.js";
 import type { ErasurePhase, ErasureStatus } from "../storage/control/erasure-rows.js";
 import type { SiloIsolation } from "../storage/silo-provider.js";
@@ -100,6 +101,28 @@ registerEnumType(documentStateEnum, {
     FAILED: { description: "It could not be processed; `failure` says why, and `retryIngestion` tries again." },
   },
 });
+
+export const adapterStateEnum = {
+  PREPARING: "PREPARING", UPLOADING: "UPLOADING", TRAINING: "TRAINING", IMPORTED: "IMPORTED", READY: "READY", FAILED: "FAILED",
+} as const satisfies Record<AdapterState, AdapterState>;
+registerEnumType(adapterStateEnum, {
+  name: "AdapterState",
+  description: "How far an adapter has come.",
+  valuesConfig: {
+    PREPARING: { description: "Examples are being gathered from the tenant's own feedback." },
+    UPLOADING: { description: "The training file, or the file of weights, is on its way." },
+    TRAINING: { description: "The provider trains it." },
+    IMPORTED: { description: "Its weights are kept for the tenant. This server does not load weights: `ask` refuses it with `CONFLICT`." },
+    READY: { description: "`ask` answers with it when given its id." },
+    FAILED: { description: "`failure` says why." },
+  },
+});
+
+export const adapterOriginEnum = { TRAINED: "TRAINED", FILE: "FILE" } as const satisfies Record<AdapterOrigin, AdapterOrigin>;
+registerEnumType(adapterOriginEnum, { name: "AdapterOrigin", description: "Where an adapter comes from: trained here from the tenant's own feedback, or imported as a file of weights." });
+
+export const ratingEnum = { GOOD: "GOOD", BAD: "BAD" } as const satisfies Record<Rating, Rating>;
+registerEnumType(ratingEnum, { name: "Rating", description: "What a user thinks of an answer." });
 
 export const searchModeEnum = { VECTOR: "VECTOR", TEXT: "TEXT", HYBRID: "HYBRID" } as const;
 registerEnumType(searchModeEnum, {

@@ -1,6 +1,7 @@
 import DataLoader from "dataloader";
 import type { Deadline } from "../kernel/deadline.js";
-import { isWellFormedId, type ConversationId, type DocumentId } from "../kernel/ids.js";
+import { isWellFormedId, type AdapterId, type ConversationId, type DocumentId } from "../kernel/ids.js";
+import type { AdapterRow } from "../storage/adapter-rows.js";
 import type { ConversationRow, DocumentRow } from "../storage/tenant-store.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { TenantStores } from "./services.js";
@@ -11,6 +12,7 @@ import type { TenantStores } from "./services.js";
  */
 export class Loaders {
   #documents?: DataLoader<DocumentId, DocumentRow | undefined>;
+  #adapters?: DataLoader<AdapterId, AdapterRow | undefined>;
   #conversations?: DataLoader<ConversationId, ConversationRow | undefined>;
 
   constructor(
@@ -26,6 +28,12 @@ export class Loaders {
     return this.#documents.load(id as DocumentId);
   }
 
+  async adapter(id: string): Promise<AdapterRow | undefined> {
+    if (!isWellFormedId("adapter", id)) return undefined;
+    this.#adapters ??= new DataLoader((ids) => this.stores.read(this.tenant, this.deadline, (store) => store.adapters.getMany(ids)));
+    return this.#adapters.load(id as AdapterId);
+  }
+
   async conversation(id: string): Promise<ConversationRow | undefined> {
     if (!isWellFormedId("conversation", id)) return undefined;
     this.#conversations ??= new DataLoader((ids) =>
@@ -35,8 +43,9 @@ export class Loaders {
   }
 
   /** After a write, so that a later field of the same operation reads what was written. */
-  forget(id: DocumentId | ConversationId): void {
+  forget(id: DocumentId | ConversationId | AdapterId): void {
     this.#documents?.clear(id as DocumentId);
     this.#conversations?.clear(id as ConversationId);
+    this.#adapters?.clear(id as AdapterId);
   }
 }

@@ -50,12 +50,12 @@ function connection(noun: string): Record<string, Record<string, FieldRule>> {
 
 export const fieldRules: FieldRules = {
   Query: {
-    ...each(member, "viewer", "quota", "documents", "document", "search", "conversations", "conversation", "usage"),
+    ...each(member, "viewer", "quota", "documents", "document", "search", "conversations", "conversation", "usage", "adapters", "adapter"),
     ...each(operator, "tenants", "tenant", "placementMove", "erasure"),
   },
   Mutation: {
-    ...each(member, "ask", "startConversation", "clearConversation", "exportUsage"),
-    ...each(admin, "ingestDocument", "retryIngestion", "deleteDocument", "setBudget"),
+    ...each(member, "ask", "startConversation", "clearConversation", "exportUsage", "sendFeedback"),
+    ...each(admin, "ingestDocument", "retryIngestion", "deleteDocument", "setBudget", "trainAdapter", "deleteAdapter"),
     ...each(operator, "createTenant", "changeTier", "suspendTenant", "reactivateTenant", "eraseTenant", "rotateTenantKey", "cancelPlacementMove", "revertPlacementMove", "rerateUsage"),
   },
   Subscription: { ...each(member, "answer", "ingestion"), ...each(operator, "placementMove") },
@@ -86,6 +86,15 @@ export const fieldRules: FieldRules = {
   ...connection("Message"),
   StartConversationPayload: allow(underRuled, "conversation"),
   ClearConversationPayload: allow(underRuled, "conversationId"),
+
+  FeedbackPayload: allow(underRuled, "messageId", "rating"),
+
+  Adapter: allow(tagged, "id", "name", "baseModel", "origin", "state", "failure", "examples", "weights", "createdAt", "updatedAt"),
+  AdapterFailure: allow(underRuled, "code", "message"),
+  AdapterWeights: allow(underRuled, "bytes", "sha256"),
+  ...connection("Adapter"),
+  TrainAdapterPayload: allow(underRuled, "adapter"),
+  DeleteAdapterPayload: allow(underRuled, "adapterId"),
 
   Answer: allow(underRuled, "id", "text", "finishReason", "citations", "usage", "cached", "replayed", "model", "conversation", "latency"),
   AnswerStarted: allow(underRuled, "id", "model"),

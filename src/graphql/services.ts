@@ -4,7 +4,7 @@
  * except the operator's.
  */
 import type { Deadline } from "../kernel/deadline.js";
-import type { ChunkId, ConversationId, DocumentId, TenantId } from "../kernel/ids.js";
+import type { AdapterId, ChunkId, ConversationId, DocumentId, TenantId } from "../kernel/ids.js";
 import type { Page, PageRequest } from "../kernel/page.js";
 import type { Refusal } from "../kernel/refusal.js";
 import type { FinishReason } from "../inference/inference-backend.js";
@@ -16,6 +16,7 @@ import type { UsageReport, UsageReportInput } from "../usage/usage-report.js";
 import type { PlacementMoveRow } from "../storage/control/control-plane.js";
 import type { ErasureRow } from "../storage/control/erasure-rows.js";
 import type { SiloIsolation } from "../storage/silo-provider.js";
+import type { AdapterRow } from "../storage/adapter-rows.js";
 import type { SearchFilter } from "../storage/narrowing-filter.js";
 import type { ChunkRow, DocumentRow, MediaType, TenantStore } from "../storage/tenant-store.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
@@ -26,6 +27,7 @@ export interface Services {
   readonly stores: TenantStores;
   readonly ingestion: DocumentIngestion;
   readonly ingestionProgress: IngestionProgress;
+  readonly adapters: AdapterTraining;
   readonly answers: QuestionAnswering;
   readonly answerStreams: AnswerStreaming;
   readonly search: DocumentSearch;
@@ -57,6 +59,17 @@ export interface DocumentIngestion {
   /** Resolves when the document is stored, before it is processed. Throws `LIMIT_EXCEEDED`, `BAD_USER_INPUT`. */
   accept(context: TenantContext, deadline: Deadline, input: IngestInput): Promise<DocumentRow>;
   retry(context: TenantContext, deadline: Deadline, id: DocumentId): Promise<DocumentRow>;
+}
+
+export interface AdapterTraining {
+  /**
+   * Resolves when the adapter is in the tenant's store, before anything is trained. Throws `BAD_USER_INPUT`
+   * for a model that cannot be trained, `LIMIT_EXCEEDED` for too few examples or too many adapters,
+   * `CONFLICT` while another is being trained or where the deployment trains none.
+   */
+  train(context: TenantContext, deadline: Deadline, input: { readonly name: string; readonly baseModel: string }): Promise<AdapterRow>;
+  /** Resolves when it is missing for everyone; what the provider holds is removed after. Throws `NOT_FOUND`. */
+  remove(context: TenantContext, deadline: Deadline, id: AdapterId): Promise<void>;
 }
 
 export interface IngestionProgress {

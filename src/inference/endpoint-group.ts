@@ -66,6 +66,10 @@ export class EndpointGroup implements InferenceBackend {
     }
   }
 
+  nameAtTrainer(model: string): string | undefined {
+    return this.endpoints.find((endpoint) => endpoint.config.trains === true && endpoint.upstreamName(model) !== undefined)?.upstreamName(model);
+  }
+
   close(): void {
     for (const { client } of this.endpoints) client.close();
   }

@@ -8,6 +8,8 @@ export interface InferenceBackend {
   readonly models: readonly string[];
   /** The line of waiting calls in front of it. Left out: one of its own. */
   readonly limits?: PoolGroup;
+  /** How the server that also trains models knows this one. Undefined where none of its servers trains it; left out: none trains any. */
+  nameAtTrainer?(model: string): string | undefined;
   complete(request: CompletionRequest, signal: AbortSignal): AsyncIterable<CompletionEvent>;
   /** Closes the connections that are kept; calls under way fail. */
   close?(): void;

@@ -56,6 +56,11 @@ export class InferencePool {
     return { model: chosen, backend };
   }
 
+  /** How the server that also trains models knows this one; undefined where none does. */
+  nameAtTrainer(model: string): string | undefined {
+    return this.#backends.get(model)?.nameAtTrainer?.(model);
+  }
+
   /** Closes the connections that are kept. */
   close(): void {
     for (const backend of this.backends) backend.close?.();

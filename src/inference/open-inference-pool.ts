@@ -15,6 +15,8 @@ export interface PoolSources {
   readonly model?: { readonly baseUrl: string; readonly apiKey?: string; readonly name: string };
   /** The environment's variables that end in `_API_KEY`. */
   readonly keys: Readonly<Record<string, string>>;
+  /** The environment's `FINE_TUNING_BASE_URL`: what is trained there is served by the endpoints at the same address. */
+  readonly trainerUrl?: string;
   /** For every endpoint that names none. Tests shorten them. */
   readonly timeouts?: Partial<StreamTimeouts>;
   /** For the choice by weight and the wait before a retry. Tests take the chance out. */
@@ -28,11 +30,15 @@ const environmentEndpoint = "environment";
  * The pool of a deployment. In order of preference: the environment's model, those of the file's
  * endpoints by priority, what runs in the server. Throws `BAD_USER_INPUT` as `parseModelsFile` does.
  */
-export function openInferencePool({ file, model, keys, timeouts = {}, random }: PoolSources, counter: TokenCounter, telemetry: Telemetry): InferencePool {
+export function openInferencePool({ file, model, keys, trainerUrl, timeouts = {}, random }: PoolSources, counter: TokenCounter, telemetry: Telemetry): InferencePool {
   const { embedded, endpoints } = parseModelsFile(file, keys, { embedded: [extractiveModel], remote: model === undefined ? [] : [model.name] });
   const configs = [...(model === undefined ? [] : [configOf(model)]), ...endpoints.toSorted((a, b) => a.priority - b.priority)];
-  const groups = groupByModels(configs).map((group) => new EndpointGroup(group.map((config) => openEndpoint(config, timeouts, counter, telemetry)), telemetry, random));
+  const groups = groupByModels(configs.map((config) => ({ ...config, trains: trainerUrl !== undefined && withoutSlash(config.baseUrl) === withoutSlash(trainerUrl) }))).map((group) => new EndpointGroup(group.map((config) => openEndpoint(config, timeouts, counter, telemetry)), telemetry, random));
   return new InferencePool([...groups, ...(embedded.includes(extractiveModel) ? [new EmbeddedExtractive(counter)] : [])]);
+}
+
+function withoutSlash(url: string): string {
+  return url.replace(/\/+$/u, "");
 }
 
 function configOf({ baseUrl, apiKey, name }: NonNullable<PoolSources["model"]>): EndpointConfig {

@@ -20,6 +20,8 @@ export interface EndpointConfig {
   readonly requestsPerMinute?: number;
   readonly tokensPerMinute?: number;
   readonly cacheSalt: boolean;
+  /** Models are trained there, and what was trained is served there and nowhere else. */
+  readonly trains?: boolean;
   readonly timeouts: Partial<StreamTimeouts>;
 }
 

@@ -9,6 +9,7 @@ export type UserId = Branded<"UserId">;
 export type DocumentId = Branded<"DocumentId">;
 export type ChunkId = Branded<"ChunkId">;
 export type ConversationId = Branded<"ConversationId">;
+export type AdapterId = Branded<"AdapterId">;
 export type MoveId = Branded<"MoveId">;
 export type RequestId = Branded<"RequestId">;
 
@@ -41,7 +42,7 @@ export function parseUserId(value: unknown): UserId {
   return value as UserId;
 }
 
-const idPrefixes = { document: "doc", chunk: "chk", conversation: "cnv", message: "msg", move: "mov", request: "req", usage: "use" } as const;
+const idPrefixes = { document: "doc", chunk: "chk", conversation: "cnv", message: "msg", adapter: "adp", feedback: "fbk", move: "mov", request: "req", usage: "use" } as const;
 export type IdKind = keyof typeof idPrefixes;
 
 const idBytes = 15;

@@ -64,7 +64,7 @@ export class ScopedConversationStore implements ConversationStore {
   }
 
   clear(id: ConversationId): Promise<boolean> {
-    return this.parts.write(5, async (turn) => {
+    return this.parts.write(6, async (turn) => {
       const removed = await turn.write("conversations").removeOne(this.#one(id));
       if (removed === undefined) return false;
       await turn.bury({ collection: "conversations", field: "_id", value: removed._id });
@@ -72,6 +72,8 @@ export class ScopedConversationStore implements ConversationStore {
       if (messages > 0) await turn.bury({ collection: "messages", field: "conversation_id", value: id });
       const answers = await turn.write("idempotency_answers").removeMany(this.#messagesOf(id));
       if (answers > 0) await turn.bury({ collection: "idempotency_answers", field: "conversation_id", value: id });
+      const feedback = await turn.write("feedback").removeMany(this.#messagesOf(id));
+      if (feedback > 0) await turn.bury({ collection: "feedback", field: "conversation_id", value: id });
       return true;
     });
   }

@@ -9,12 +9,14 @@ import type { TenantId, UserId } from "../kernel/ids.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { HomeKind } from "../tenancy/tier-policy.js";
+import { ScopedAdapterStore } from "./adapter-store.js";
 import { TenantCheck } from "./belongs-to-tenant.js";
 import { ScopedChunkStore } from "./chunk-store.js";
 import { ScopedConversationStore } from "./conversation-store.js";
 import { declareCollections, type OnProgress } from "./declare-collections.js";
 import { ScopedDocumentStore } from "./document-store.js";
 import { translating } from "./driver-errors.js";
+import { ScopedFeedbackStore } from "./feedback-store.js";
 import { ScopedIdempotencyStore } from "./idempotency-store.js";
 import { poolScope } from "./pool-scope.js";
 import { clearRows, type RowSealer } from "./row-sealer.js";
@@ -118,6 +120,8 @@ export class TenantHome {
       chunks: new ScopedChunkStore(parts),
       conversationsOf: (userId: UserId) => new ScopedConversationStore(parts, userId),
       idempotencyOf: (userId: UserId) => new ScopedIdempotencyStore(parts, userId),
+      adapters: new ScopedAdapterStore(parts),
+      feedbackOf: (userId: UserId) => new ScopedFeedbackStore(parts, userId),
     });
   }
 

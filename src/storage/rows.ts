@@ -1,4 +1,5 @@
 import type { Binary } from "mongodb";
+import type { AdapterOrigin, Rating, StoredAdapterState } from "./adapter-rows.js";
 import type { DocumentState, MediaType } from "./tenant-store.js";
 
 /**
@@ -93,6 +94,51 @@ export interface StoredIdempotencyAnswer extends StoredRow {
   readonly answer: string;
 }
 
+/** One a message, and its key follows from the message's: a user who changes their mind replaces it. */
+export interface StoredFeedback extends StoredRow {
+  readonly user_id: string;
+  readonly conversation_id: string;
+  readonly message_id: string;
+  readonly rating: Rating;
+  /** A good answer, or a bad one with its correction: what a training set is made of. */
+  readonly teaches: boolean;
+  readonly correction?: string;
+  readonly created_at: Date;
+}
+
+/** Sealed fields are set by an insert alone; `setManifest` puts the row in its own place anew. */
+export interface StoredAdapter extends StoredRow {
+  readonly name: string;
+  readonly base_model: string;
+  readonly origin: AdapterOrigin;
+  readonly state: StoredAdapterState;
+  readonly examples: number;
+  /** SHA-256 of each example of the training file, in the file's order. Sealed: a short example can be guessed from its hash. */
+  readonly manifest?: readonly string[];
+  /** Ids at the provider: each is written before it is used any further. */
+  readonly training_file?: string;
+  readonly training_job?: string;
+  readonly upstream_model?: string;
+  readonly failure?: { readonly code: string; readonly message: string };
+  readonly weights_bytes?: number;
+  readonly weights_pieces?: number;
+  readonly weights_sha256?: string;
+  /** Who works on it, until `lease_until`. Empty: nobody. */
+  readonly owner: string;
+  readonly lease_until: Date;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+}
+
+/** A piece of a file of weights. */
+export interface StoredAdapterWeights extends StoredRow {
+  readonly adapter_id: string;
+  readonly ordinal: number;
+  /** Size before compression. */
+  readonly bytes: number;
+  readonly zstd: Binary;
+}
+
 /**
  * Names a set of rows that was removed: those of `collection` whose `field` was `value`. A follower
  * makes its copy of that set equal to the source's again, which needs no order between stripes.
@@ -100,7 +146,7 @@ export interface StoredIdempotencyAnswer extends StoredRow {
 export interface StoredTombstone extends StoredRow {
   readonly collection: CollectionName;
   /** `document_ids` is an array: the set is of the rows that have `value` among them. */
-  readonly field: "_id" | "document_id" | "document_ids" | "conversation_id";
+  readonly field: "_id" | "document_id" | "document_ids" | "conversation_id" | "adapter_id";
   readonly value: string;
   readonly at: Date;
 }
@@ -126,6 +172,9 @@ export interface SealedFieldNames {
   messages: "question" | "answer";
   idempotency_records: "arguments_sha256";
   idempotency_answers: "answer";
+  feedback: "correction";
+  adapters: "name" | "manifest" | "weights_sha256";
+  adapter_weights: "zstd";
   tombstones: never;
   totals: never;
 }
@@ -138,6 +187,9 @@ export interface Collections {
   messages: StoredMessage;
   idempotency_records: StoredIdempotencyRecord;
   idempotency_answers: StoredIdempotencyAnswer;
+  feedback: StoredFeedback;
+  adapters: StoredAdapter;
+  adapter_weights: StoredAdapterWeights;
   tombstones: StoredTombstone;
   totals: StoredTotals;
 }

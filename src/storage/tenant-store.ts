@@ -5,6 +5,7 @@
  */
 import type { ChunkId, ConversationId, DocumentId, TenantId, UserId } from "../kernel/ids.js";
 import type { Page, PageRequest } from "../kernel/page.js";
+import type { AdapterStore, FeedbackStore } from "./adapter-rows.js";
 import type { DocumentFilter, SearchFilter } from "./narrowing-filter.js";
 import type { HomeKind, TierPolicy } from "../tenancy/tier-policy.js";
 
@@ -15,6 +16,8 @@ export interface TenantStore {
   readonly chunks: ChunkStore;
   conversationsOf(userId: UserId): ConversationStore;
   idempotencyOf(userId: UserId): IdempotencyStore;
+  readonly adapters: AdapterStore;
+  feedbackOf(userId: UserId): FeedbackStore;
 }
 
 /** Every row that leaves a store carries the tenant it belongs to: the third wall compares it again. */
@@ -115,7 +118,7 @@ export interface ChunkStore {
   termFrequencies(terms: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /** Chunks that contain any of `terms`, at most `limit`. */
   withAnyTerm(terms: readonly string[], limit: number, filter: SearchFilter): Promise<readonly TermMatch[]>;
-  /** Number of chunks and mean length, for BM25; changes whenever a document is published or removed. */
+  /** Number of chunks and mean length, for BM25. `revision` grows whenever a document is published, becomes searchable or is removed. */
   statistics(): Promise<{ readonly chunks: number; readonly meanLength: number; readonly revision: number }>;
   getMany(ids: readonly ChunkId[]): Promise<readonly (ChunkRow | undefined)[]>;
   /** Whether vector search already returns the last chunk of this version: Atlas indexes with a delay. */
@@ -147,7 +150,7 @@ export interface ConversationStore {
   /** The latest turns, oldest first. */
   latest(id: ConversationId, limit: number): Promise<readonly MessageRow[]>;
   messages(id: ConversationId, request: PageRequest): Promise<Page<MessageRow>>;
-  /** Removes the conversation's messages and the conversation. False when there is none. */
+  /** Removes the conversation with its messages, what was said of them and answers kept for its keys. False when there is none. */
   clear(id: ConversationId): Promise<boolean>;
 }
 

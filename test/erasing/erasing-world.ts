@@ -2,6 +2,7 @@
 import { Deadline } from "../../src/kernel/deadline.js";
 import { serviceUnavailable } from "../../src/kernel/errors.js";
 import { parseTenantId } from "../../src/kernel/ids.js";
+import type { EraseTools } from "../../src/provisioning/erasing/erase-run.js";
 import { TenantEraser } from "../../src/provisioning/erasing/tenant-eraser.js";
 import { TenantErasure } from "../../src/provisioning/tenant-erasure.js";
 import { openMemoryCounterStore } from "../../src/quotas/memory-counter-store.js";
@@ -16,6 +17,8 @@ import { World } from "../provisioning/world.js";
 export class ErasingWorld {
   readonly telemetry = recordingTelemetry();
   readonly quotas = new TenantQuotas(openMemoryCounterStore(), this.telemetry);
+  /** What a fine-tuning provider would do when a tenant's adapters are to go. */
+  adapters: EraseTools["adapters"] = { release: () => Promise.resolve(0) };
   /** Databases whose cluster does not answer. */
   readonly down = new Set<string>();
 
@@ -31,7 +34,7 @@ export class ErasingWorld {
       ...silos,
       destroy: (id, home) => (this.down.has(home.database) ? Promise.reject(serviceUnavailable("The cluster does not answer")) : silos.destroy(id, home)),
     };
-    return new TenantEraser({ control, directory, homes, policies, silos: reachable, counters: this.quotas, embedding: testEmbedding, stoppedAfterMs: 10, moveEndMsMax, onMoveRequested: () => {} }, this.telemetry);
+    return new TenantEraser({ control, directory, homes, policies, silos: reachable, counters: this.quotas, adapters: this.adapters, embedding: testEmbedding, stoppedAfterMs: 10, moveEndMsMax, onMoveRequested: () => {} }, this.telemetry);
   }
 
   /** Asks for the erasure, and has it driven by a server that does nothing else. */

@@ -5,6 +5,7 @@ import { openFence } from "../../src/storage/fence.js";
 import { startTestDeployment, type TestDeployment } from "../support/engine.js";
 import { newDocument } from "../support/homes.js";
 import { policies } from "../support/tenants.js";
+import { importWeights } from "../support/adapters.js";
 import { moveTo } from "../provisioning/world.js";
 import { dyingEraser, ErasingWorld, nothingButTheId } from "./erasing-world.js";
 
@@ -31,6 +32,9 @@ async function lived(id: string): Promise<void> {
     const conversations = store.conversationsOf(context.userId);
     const { id: conversation } = await conversations.start("About leave");
     await conversations.append(conversation, { question: "How long?", answer: "Thirty days." });
+    const [message] = await conversations.latest(conversation, 1);
+    await store.feedbackOf(context.userId).give(String(message?.id), { rating: "GOOD" });
+    await importWeights(store, Buffer.alloc(5_000_000, id));
     await store.idempotencyOf(context.userId).answer("a key", "0".repeat(64), { id: "msg_kept", answer: "Thirty days.", conversationId: conversation, documentIds: [] });
   });
   deadline.dispose();
@@ -58,7 +62,7 @@ describe("erasing a tenant", () => {
     expect(receipt).toMatchObject({ status: "COMPLETE", phase: "ENDED", unreachable: [], rounds: 0 });
     expect(receipt.verifiedAt).toBeInstanceOf(Date);
     const removed = Object.fromEntries(receipt.removed.map(({ store, what, count }) => [`${store}: ${what}`, count]));
-    expect(removed).toMatchObject({ "pool: rows of documents": 2, "pool: rows of chunks": 2, "pool: rows of raw_documents": 2, "pool: rows of conversations": 1, "pool: rows of messages": 1, "pool: rows of idempotency_records": 1, "pool: rows of idempotency_answers": 1, "control plane: secrets": 1, "counters: counters of requests and tokens": 1, "control plane: the tenant's name": 1 });
+    expect(removed).toMatchObject({ "pool: rows of documents": 2, "pool: rows of chunks": 2, "pool: rows of raw_documents": 2, "pool: rows of conversations": 1, "pool: rows of messages": 1, "pool: rows of idempotency_records": 1, "pool: rows of idempotency_answers": 1, "pool: rows of feedback": 1, "pool: rows of adapters": 1, "pool: rows of adapter_weights": 2, "control plane: secrets": 1, "counters: counters of requests and tokens": 1, "control plane: the tenant's name": 1 });
     expect(receipt.kept.map(({ what }) => what)).toEqual(expect.arrayContaining(["1 rows of the usage ledger, and their sums by hour", "the id ash in the directory, without its name"]));
     expect(withoutSecretNames(await here.remains("ash"))).toEqual(withLedger);
     expect(await here.world.control.vault.names(parseTenantId("ash"))).toEqual([]);

@@ -1,11 +1,12 @@
 import type { Deadline } from "../../src/kernel/deadline.js";
-import { newId, parseTenantId, type ChunkId, type ConversationId, type DocumentId, type MoveId, type TenantId } from "../../src/kernel/ids.js";
+import { newId, parseTenantId, type AdapterId, type ChunkId, type ConversationId, type DocumentId, type MoveId, type TenantId } from "../../src/kernel/ids.js";
 import { notFound } from "../../src/kernel/errors.js";
 import type { Page, PageRequest } from "../../src/kernel/page.js";
 import { refusal, type Refusal } from "../../src/kernel/refusal.js";
 import type { AnswerEvent, Answered, AskInput, Services, TenantAdministration } from "../../src/graphql/services.js";
 import type { PlacementMoveRow } from "../../src/storage/control/control-plane.js";
 import type { ErasureRow } from "../../src/storage/control/erasure-rows.js";
+import type { AdapterRow, AdapterStore, FeedbackStore } from "../../src/storage/adapter-rows.js";
 import type { ChunkRow, ConversationRow, ConversationStore, DocumentRow, DocumentStore, IdempotencyStore, MessageRow, TenantStore } from "../../src/storage/tenant-store.js";
 import type { TenantContext } from "../../src/tenancy/tenant-context.js";
 import type { TenantRecord } from "../../src/tenancy/tenant-record.js";
@@ -41,6 +42,7 @@ export class FakeServices implements Services {
   readonly documents: DocumentRow[] = [];
   readonly conversations: (ConversationRow & { userId: string })[] = [];
   readonly messages: MessageRow[] = [];
+  readonly adapterRows: AdapterRow[] = [];
   readonly moveRows: PlacementMoveRow[] = [];
   readonly erasures: ErasureRow[] = [];
   readonly asked: { tenantId: TenantId; question: string; path: string }[] = [];
@@ -68,6 +70,12 @@ export class FakeServices implements Services {
     return row;
   }
 
+  addAdapter(tenant: string, name: string, baseModel = "fake"): AdapterRow {
+    const row: AdapterRow = { id: newId<AdapterId>("adapter"), tenantId: parseTenantId(tenant), name, baseModel, origin: "TRAINED", state: "PREPARING", examples: 0, createdAt: epoch, updatedAt: epoch };
+    this.adapterRows.push(row);
+    return row;
+  }
+
   readonly stores: Services["stores"] = {
     read: (context, _deadline, work) => work(this.#storeOf(context)),
     write: (context, _deadline, work) => work(this.#storeOf(context)),
@@ -82,6 +90,16 @@ export class FakeServices implements Services {
     retry: (context, _deadline, id) => {
       const row = this.#visible(context).find((candidate) => candidate.id === id);
       return row === undefined ? Promise.reject(notFound("Document")) : Promise.resolve(row);
+    },
+  };
+
+  readonly adapters: Services["adapters"] = {
+    train: (context, _deadline, { name, baseModel }) => Promise.resolve(this.addAdapter(context.tenantId, name, baseModel)),
+    remove: (context, _deadline, id) => {
+      const at = this.adapterRows.findIndex((row) => row.id === id && row.tenantId === context.tenantId);
+      if (at < 0) return Promise.reject(notFound("Adapter"));
+      this.adapterRows.splice(at, 1);
+      return Promise.resolve();
     },
   };
 
@@ -199,7 +217,7 @@ export class FakeServices implements Services {
   }
 
   #storeOf(context: TenantContext): TenantStore {
-    return { tenantId: context.tenantId, home: "POOL", documents: this.#documentsOf(context), chunks: {} as TenantStore["chunks"], conversationsOf: (userId) => this.#conversationsOf(context, userId), idempotencyOf: () => ({}) as IdempotencyStore };
+    return { tenantId: context.tenantId, home: "POOL", documents: this.#documentsOf(context), chunks: {} as TenantStore["chunks"], conversationsOf: (userId) => this.#conversationsOf(context, userId), idempotencyOf: () => ({}) as IdempotencyStore, adapters: this.#adaptersOf(context), feedbackOf: () => this.#feedbackOf(context) };
   }
 
   #documentsOf(context: TenantContext): DocumentStore {
@@ -216,6 +234,20 @@ export class FakeServices implements Services {
       },
     };
     return store as DocumentStore;
+  }
+
+  #adaptersOf(context: TenantContext): AdapterStore {
+    const mine = (): readonly AdapterRow[] => this.adapterRows.filter((row) => !this.walls || row.tenantId === context.tenantId);
+    const store: Partial<AdapterStore> = {
+      getMany: (ids) => Promise.resolve(ids.map((id) => mine().find((row) => row.id === id))),
+      page: (request) => Promise.resolve(pageOf(mine(), request)),
+    };
+    return store as AdapterStore;
+  }
+
+  #feedbackOf(context: TenantContext): FeedbackStore {
+    const store: Partial<FeedbackStore> = { give: (messageId) => Promise.resolve(this.messages.some((row) => row.id === messageId && row.tenantId === context.tenantId)) };
+    return store as FeedbackStore;
   }
 
   #conversationsOf(context: TenantContext, userId: string): ConversationStore {

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { conflict, limitExceeded, notFound } from "../../src/kernel/errors.js";
 import type { ChunkId, DocumentId, TenantId } from "../../src/kernel/ids.js";
+import type { AdapterStore, FeedbackStore } from "../../src/storage/adapter-rows.js";
 import type { SearchFilter } from "../../src/storage/narrowing-filter.js";
 import type { ChunkStore, ConversationStore, DocumentRow, DocumentStore, IdempotencyStore, NewChunk, TenantStore } from "../../src/storage/tenant-store.js";
 import type { HomeKind } from "../../src/tenancy/tier-policy.js";
@@ -66,7 +67,10 @@ export class MemoryTenantStore implements TenantStore {
     markReady: async (id, version) => {
       this.beforeWrite("markReady", id);
       const row = this.rows.get(id);
-      if (row?.state === "INDEXING" && row.version === version) this.#change(id, { state: "READY" });
+      if (row?.state === "INDEXING" && row.version === version) {
+        this.revision += 1;
+        this.#change(id, { state: "READY" });
+      }
     },
     markFailed: async (id, failure) => {
       this.beforeWrite("markFailed", id);
@@ -119,6 +123,14 @@ export class MemoryTenantStore implements TenantStore {
 
   idempotencyOf(): IdempotencyStore {
     throw new TypeError("MemoryTenantStore has no idempotency keys");
+  }
+
+  get adapters(): AdapterStore {
+    throw new TypeError("MemoryTenantStore has no adapters");
+  }
+
+  feedbackOf(): FeedbackStore {
+    throw new TypeError("MemoryTenantStore has no feedback");
   }
 
   #matching(filter: SearchFilter): readonly MemoryChunk[] {

@@ -2,6 +2,7 @@
 import { Deadline } from "../../src/kernel/deadline.js";
 import type { UserId } from "../../src/kernel/ids.js";
 import type { TenantRouter } from "../../src/routing/tenant-router.js";
+import type { AdapterStore, FeedbackStore } from "../../src/storage/adapter-rows.js";
 import type { ChunkStore, ConversationStore, DocumentStore, IdempotencyStore, TenantStore } from "../../src/storage/tenant-store.js";
 import type { TenantContext } from "../../src/tenancy/tenant-context.js";
 
@@ -67,6 +68,36 @@ export class MovingStore implements TenantStore {
       renew: (key, owner, leaseMs) => this.#write((store) => of(store).renew(key, owner, leaseMs)),
       release: (key, owner) => this.#write((store) => of(store).release(key, owner)),
       answer: (key, argumentsSha256, answer) => this.#write((store) => of(store).answer(key, argumentsSha256, answer)),
+    };
+  }
+
+  readonly adapters: AdapterStore = {
+    get: (id) => this.#read(({ adapters }) => adapters.get(id)),
+    getMany: (ids) => this.#read(({ adapters }) => adapters.getMany(ids)),
+    page: (request) => this.#read(({ adapters }) => adapters.page(request)),
+    add: (adapter) => this.#write(({ adapters }) => adapters.add(adapter)),
+    weights: {
+      begin: (adapter) => this.#write(({ adapters }) => adapters.weights.begin(adapter)),
+      add: (id, ordinal, piece) => this.#write(({ adapters }) => adapters.weights.add(id, ordinal, piece)),
+      finish: (id) => this.#write(({ adapters }) => adapters.weights.finish(id)),
+      giveUp: (id, owner) => this.#write(({ adapters }) => adapters.weights.giveUp(id, owner)),
+      read: (id) => this.#read(({ adapters }) => adapters.weights.read(id)),
+    },
+    unfinished: () => this.#read(({ adapters }) => adapters.unfinished()),
+    claim: (id, owner, leaseMs) => this.#write(({ adapters }) => adapters.claim(id, owner, leaseMs)),
+    setManifest: (id, owner, manifest) => this.#write(({ adapters }) => adapters.setManifest(id, owner, manifest)),
+    progress: (id, owner, progress) => this.#write(({ adapters }) => adapters.progress(id, owner, progress)),
+    remove: (id) => this.#write(({ adapters }) => adapters.remove(id)),
+    forget: (id) => this.#write(({ adapters }) => adapters.forget(id)),
+    atProvider: () => this.#read(({ adapters }) => adapters.atProvider()),
+    trainingRows: (rowsMax, charsMax) => this.#read(({ adapters }) => adapters.trainingRows(rowsMax, charsMax)),
+  };
+
+  feedbackOf(userId: UserId): FeedbackStore {
+    const of = ({ feedbackOf }: TenantStore): FeedbackStore => feedbackOf(userId);
+    return {
+      give: (messageId, feedback) => this.#write((store) => of(store).give(messageId, feedback)),
+      of: (messageId) => this.#read((store) => of(store).of(messageId)),
     };
   }
 

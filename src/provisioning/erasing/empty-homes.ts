@@ -3,12 +3,14 @@ import { homeKey } from "../../routing/home-key.js";
 import type { ErasurePhase, RemovedPart } from "../../storage/control/erasure-rows.js";
 import { closeForGood } from "../../storage/erasing/close-for-good.js";
 import { findRows } from "../../storage/erasing/find-rows.js";
+import type { TenantHome } from "../../storage/home.js";
 import { removeTenant } from "../../storage/moving/remove-tenant.js";
 import type { SiloRemoval } from "../../storage/silo-provider.js";
 import type { TenantDatabase } from "../../storage/transaction.js";
 import { readHome, type Home, type SiloHome } from "../../tenancy/tenant-record.js";
 import { foundIn, storeName, withRemoved, withUnreachable } from "./erase-receipt.js";
 import type { EraseRun, EraseTools } from "./erase-run.js";
+import { giveUp, heldByProvider, releaseAdapters } from "./release-adapters.js";
 import { tracesOf } from "./forget-tenant.js";
 
 /**
@@ -23,10 +25,15 @@ export async function closeHomes(tools: EraseTools, run: EraseRun): Promise<Eras
   for (const key of run.erasure.emptied) left.delete(key);
   for (const home of left.values()) {
     await unlessUnreachable(home, async () => {
-      const parts = await withDatabase(tools, home, (database) => closeHome(database, run, home));
+      const parts = await withHome(tools, home, async (opened) => {
+        const closed = await closeHome(opened.database, run, home);
+        await releaseAdapters(tools, run, home, opened);
+        return closed;
+      });
       await run.record({ found: withRemoved(run.erasure.found, [...parts, ...(home.kind === "SILO" ? await around(tools, run, home) : [])]) });
     });
   }
+  if (heldByProvider(run)) return giveUp(run);
   await run.record({ found: withRemoved(run.erasure.found, await tracesOf(tools, run)) });
   return "REMOVING";
 }
@@ -88,10 +95,14 @@ async function unlessUnreachable(home: Home, work: () => Promise<void>): Promise
   }
 }
 
-export async function withDatabase<T>(tools: Pick<EraseTools, "homes">, home: Home, work: (database: TenantDatabase) => Promise<T>): Promise<T> {
+export function withDatabase<T>(tools: Pick<EraseTools, "homes">, home: Home, work: (database: TenantDatabase) => Promise<T>): Promise<T> {
+  return withHome(tools, home, ({ database }) => work(database));
+}
+
+async function withHome<T>(tools: Pick<EraseTools, "homes">, home: Home, work: (opened: TenantHome) => Promise<T>): Promise<T> {
   const lease = await tools.homes.lease(homeKey(home));
   try {
-    return await work(lease.value.database);
+    return await work(lease.value);
   } finally {
     lease.release();
   }

@@ -4,13 +4,19 @@ import type { ControlPlane } from "../../storage/control/control-plane.js";
 import type { ErasureChange, ErasurePhase, ErasureRow } from "../../storage/control/erasure-rows.js";
 import type { TenantHome } from "../../storage/home.js";
 import type { SiloProvider } from "../../storage/silo-provider.js";
-import type { EmbeddingModelRef } from "../../storage/tenant-store.js";
+import type { EmbeddingModelRef, TenantStore } from "../../storage/tenant-store.js";
+import type { TenantContext } from "../../tenancy/tenant-context.js";
 import type { CachedTenantDirectory } from "../../tenancy/tenant-directory.js";
 import type { TierPolicies } from "../../tenancy/tier-policy.js";
 
 /** Deletes the tenant's counters of requests and tokens; gives how many there were. */
 export interface CounterForgetting {
   forget(tenantId: TenantId): Promise<number>;
+}
+
+/** Removes what a fine-tuning provider holds of the adapters in this store; gives how many. Throws `SERVICE_UNAVAILABLE`. */
+export interface AdapterRelease {
+  release(context: TenantContext, store: TenantStore, signal: AbortSignal): Promise<number>;
 }
 
 export interface EraseTools {
@@ -20,6 +26,7 @@ export interface EraseTools {
   readonly policies: TierPolicies;
   readonly silos: SiloProvider;
   readonly counters: CounterForgetting;
+  readonly adapters: AdapterRelease;
   /** What the pool's vector index holds, to ask it for what is left. */
   readonly embedding: EmbeddingModelRef;
   /** Until every server has seen that the tenant is not served, in ms. */

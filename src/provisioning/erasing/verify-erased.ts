@@ -1,17 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { BulkheadError, internal } from "../../kernel/errors.js";
-import { newId, type RequestId } from "../../kernel/ids.js";
 import { homeKey } from "../../routing/home-key.js";
 import type { ErasurePhase } from "../../storage/control/erasure-rows.js";
 import { findRows } from "../../storage/erasing/find-rows.js";
-import { openJobContext } from "../../tenancy/tenant-context.js";
-import type { Home, TenantRecord } from "../../tenancy/tenant-record.js";
+import type { Home } from "../../tenancy/tenant-record.js";
 import { changeRecord } from "../change-placement.js";
 import { isEnd } from "../move-steps.js";
 import { siloParts, withDatabase } from "./empty-homes.js";
 import { keptParts, storeName, withRemoved, withUnreachable } from "./erase-receipt.js";
 import type { EraseRun, EraseTools } from "./erase-run.js";
 import { forgetCounters } from "./forget-tenant.js";
+import { lookingContext } from "./looking-context.js";
 
 /** Times that what was found again is removed again. It is not seen twice unless someone writes past the fence. */
 const roundsMax = 3;
@@ -67,7 +66,7 @@ async function findInPool(tools: EraseTools, run: EraseRun): Promise<readonly Fi
 async function isSearchEmpty(tools: EraseTools, { erasure, signal }: EraseRun): Promise<boolean> {
   const record = await tools.control.directory.find(erasure.tenantId);
   if (record === undefined) throw internal("The tenant vanished from the directory while it was erased");
-  const context = openJobContext(asServed(record), tools.policies, newId<RequestId>("request"));
+  const context = lookingContext(tools, record);
   const anyDirection = new Float32Array(tools.embedding.dimensions).fill(1 / Math.sqrt(tools.embedding.dimensions));
   const until = performance.now() + searchWaitMsMax;
   for (;;) {
@@ -81,11 +80,6 @@ async function isSearchEmpty(tools: EraseTools, { erasure, signal }: EraseRun): 
     if (performance.now() > until) return false;
     await sleep(searchPollMs, undefined, { signal });
   }
-}
-
-/** Only to look: the store's writes fail on the fence. */
-function asServed(record: TenantRecord): TenantRecord {
-  return { ...record, state: "ACTIVE", placement: { kind: "SETTLED", home: { kind: "POOL" }, epoch: record.placement.epoch } };
 }
 
 /** To destroy what is gone already removes nothing; what it does remove had come back, or was left. */

@@ -9,7 +9,7 @@ type SealedCollection = { [Name in CollectionName]: SealedFieldNames[Name] exten
  * Rows of one transaction, so that a tenant's own writes wait for few of them. A raw document may
  * have megabytes, a transaction of MongoDB is bounded.
  */
-export const resealRowsMax: Readonly<Record<SealedCollection, number>> = { documents: 100, raw_documents: 4, chunks: 50, conversations: 100, messages: 100, idempotency_records: 100, idempotency_answers: 100 };
+export const resealRowsMax: Readonly<Record<SealedCollection, number>> = { documents: 100, raw_documents: 4, chunks: 50, conversations: 100, messages: 100, idempotency_records: 100, idempotency_answers: 100, feedback: 100, adapters: 20, adapter_weights: 1 };
 
 export const sealedCollections = Object.keys(resealRowsMax) as readonly SealedCollection[];
 

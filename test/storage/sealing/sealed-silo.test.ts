@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BSON, Binary, type Document } from "mongodb";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { newId, parseTenantId, type ConversationId, type DocumentId } from "../../../src/kernel/ids.js";
+import { newId, parseTenantId, type AdapterId, type ConversationId, type DocumentId } from "../../../src/kernel/ids.js";
 import type { KeyVault } from "../../../src/storage/control/control-plane.js";
 import { openHome, type TenantHome } from "../../../src/storage/home.js";
 import { movingCollections } from "../../../src/storage/moving/moving-collections.js";
@@ -50,6 +50,11 @@ async function fill(home: TenantHome): Promise<Omit<Filled, "home" | "telemetry"
   const conversation = await talk.start("Canary title");
   await talk.append(conversation.id, { question: "Canary question", answer: "Canary answer" });
   await store.idempotencyOf(context.userId).answer("key", "Canary arguments", { id: newId("message"), answer: "Canary answer", documentIds: [id], conversationId: conversation.id });
+  const [message] = await talk.latest(conversation.id, 1);
+  await store.feedbackOf(context.userId).give(String(message?.id), { rating: "BAD", correction: "Canary correction" });
+  const adapter = newId<AdapterId>("adapter");
+  await store.adapters.weights.begin({ id: adapter, name: "Canary adapter", baseModel: "m", bytes: 14, sha256: "0".repeat(64), pieces: 1 });
+  await store.adapters.weights.add(adapter, 0, { bytes: 14, zstd: Buffer.from("Canary weights") });
   return { store, document: id, chunks, conversation: conversation.id };
 }
 
@@ -149,7 +154,7 @@ describe("rows that pass through a silo", () => {
 
   it("are declared once: the types name the same fields as schema/collections", async () => {
     const byType: { readonly [Name in keyof SealedFieldNames]: readonly SealedFieldNames[Name][] } = {
-      documents: ["content_sha256"], raw_documents: ["zstd"], chunks: ["text", "headings", "terms"], conversations: ["title"], messages: ["question", "answer"], idempotency_records: ["arguments_sha256"], idempotency_answers: ["answer"], tombstones: [], totals: [],
+      documents: ["content_sha256"], raw_documents: ["zstd"], chunks: ["text", "headings", "terms"], conversations: ["title"], messages: ["question", "answer"], idempotency_records: ["arguments_sha256"], idempotency_answers: ["answer"], feedback: ["correction"], adapters: ["name", "manifest", "weights_sha256"], adapter_weights: ["zstd"], tombstones: [], totals: [],
     };
     const declared = Object.fromEntries([...(await readSealedCollections())].map(([name, { sealed: fields, keyed }]) => [name, [...fields, ...keyed]]));
     expect(declared).toEqual(Object.fromEntries(Object.entries(byType).filter(([, fields]) => fields.length > 0)));

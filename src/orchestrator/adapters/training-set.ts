@@ -1,0 +1,42 @@
+import { createHash } from "node:crypto";
+import { internal } from "../../kernel/errors.js";
+import type { AdapterId } from "../../kernel/ids.js";
+import type { Telemetry } from "../../kernel/telemetry.js";
+import type { TenantStore } from "../../storage/tenant-store.js";
+import type { TenantContext } from "../../tenancy/tenant-context.js";
+
+/** What one tenant's adapter is trained on, and the proof of what that was. */
+export interface TrainingSet {
+  /** SHA-256 of each line, in the order of the file. */
+  readonly manifest: readonly string[];
+  /** OpenAI's chat format, one example a line. */
+  readonly jsonLines: string;
+}
+
+/** Fewer teach a model nothing; it is also the least that providers take. */
+export const examplesMin = 10;
+const examplesMax = 5_000;
+/** Of questions and answers together: the file is made and sent in one piece. */
+const charsMax = 16_000_000;
+
+/** From the tenant's own store and nowhere else. Throws `INTERNAL` when a row of another tenant is among it. */
+export async function readTrainingSet(context: TenantContext, store: TenantStore, telemetry: Telemetry): Promise<TrainingSet> {
+  const lines = new Map<string, string>();
+  for (const { tenantId, question, answer } of await store.adapters.trainingRows(examplesMax, charsMax)) {
+    // The last look before a text leaves for a model: the store has compared the same, and what is trained cannot be taken back.
+    if (tenantId !== context.tenantId) {
+      telemetry.alarm("tenant_mismatch", { tenantId: context.tenantId, found: tenantId, where: "training set" });
+      throw internal("A row of another tenant was among a tenant's training examples");
+    }
+    const line = JSON.stringify({ messages: [{ role: "user", content: question }, { role: "assistant", content: answer }] });
+    lines.set(createHash("sha256").update(line).digest("hex"), line);
+  }
+  // By their hashes, so that the same examples make the same file, whatever order they were read in.
+  const ordered = [...lines].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return { manifest: ordered.map(([hash]) => hash), jsonLines: ordered.map(([, line]) => `${line}\n`).join("") };
+}
+
+/** Names the file at the provider: of this tenant, adapter and manifest alone, and telling nothing of them. */
+export function trainingFileName(context: TenantContext, id: AdapterId, manifest: readonly string[]): string {
+  return `bulkhead-${createHash("sha256").update(JSON.stringify([context.tenantId, id, manifest])).digest("hex")}.jsonl`;
+}

@@ -1,0 +1,175 @@
+import { createHash } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseTenantId } from "../../../src/kernel/ids.js";
+import { readTrainingSet } from "../../../src/orchestrator/adapters/training-set.js";
+import type { TenantStore } from "../../../src/storage/tenant-store.js";
+import { World } from "../../provisioning/world.js";
+import { startTestDeployment, type TestDeployment } from "../../support/engine.js";
+import { StubFineTuningServer } from "../../support/stub-fine-tuning-server.js";
+import { contextOf, recordingTelemetry } from "../../support/tenants.js";
+import { TrainingWorld, until } from "./training-world.js";
+
+let deployment: TestDeployment;
+let world: World;
+let stub: StubFineTuningServer;
+let here: TrainingWorld;
+beforeAll(async () => {
+  deployment = await startTestDeployment();
+  world = await World.start(deployment);
+  stub = await StubFineTuningServer.start();
+  here = new TrainingWorld(world, stub);
+});
+afterAll(async () => {
+  await here.close();
+  await stub.close();
+  await world.close();
+  await deployment.close();
+});
+
+const fileOf = (tenant: string): string | undefined => [...stub.files.values()].find(({ content }) => content.includes(`${tenant} question`))?.content;
+/** The jobs whose file speaks of the tenant. */
+const jobsOf = (tenant: string) => stub.jobs.filter(({ training_file: file }) => stub.files.get(file)?.content.includes(`${tenant} question`));
+const jobOf = (tenant: string) => until(async () => jobsOf(tenant)[0]);
+
+test("two tenants train at once: each file holds one tenant's rows alone, each adapter has one job, and no file is left", async () => {
+  const server = here.server();
+  const [ash, birch] = [await here.taught("ash"), await here.taught("birch")];
+  const rows = await Promise.all([here.train(server, ash), here.train(server, birch)]);
+  for (const name of ["ash", "birch"]) stub.end(await jobOf(name), "succeeded");
+  const [ours] = await Promise.all([here.reached(ash, rows[0].id, "READY"), here.reached(birch, rows[1].id, "READY")]);
+  const lines = (fileOf("ash") ?? "").trimEnd().split("\n");
+  expect(lines).toHaveLength(12);
+  for (const line of lines) {
+    expect(JSON.parse(line)).toEqual({ messages: [{ role: "user", content: expect.stringMatching(/^ash question/) as string }, { role: "assistant", content: expect.stringMatching(/^ash answer/) as string }] });
+  }
+  expect(fileOf("birch")).not.toContain("ash ");
+  expect([jobsOf("ash"), jobsOf("birch")].map(({ length }) => length)).toEqual([1, 1]);
+  expect(ours).toMatchObject({ examples: 12, baseModel: "base" });
+  expect(stub.kept.join()).not.toMatch(/ash question|birch question/);
+  const stored = await deployment.client.db(`${world.prefix}_pool`).collection("adapters").findOne({ tenant_id: "ash" });
+  expect(stored?.["manifest"]).toEqual(lines.map((line) => createHash("sha256").update(line).digest("hex")));
+});
+
+test("a row of another tenant among the examples stops everything before it is sent, and wakes a person", async () => {
+  const telemetry = recordingTelemetry();
+  const store = { adapters: { trainingRows: () => Promise.resolve([{ tenantId: parseTenantId("acme"), question: "q", answer: "a" }, { tenantId: parseTenantId("globex"), question: "q", answer: "a" }]) } } as unknown as TenantStore;
+  await expect(readTrainingSet(contextOf("acme"), store, telemetry)).rejects.toMatchObject({ code: "INTERNAL" });
+  expect(telemetry.alarms).toMatchObject([{ name: "tenant_mismatch" }]);
+});
+
+test("is refused with what was got and what is expected: too few examples, a model that is not trained there, no endpoint", async () => {
+  const few = await here.taught("few", 9);
+  await expect(here.train(here.server(), few)).rejects.toMatchObject({ code: "LIMIT_EXCEEDED", details: { got: "9 good or corrected answers", expected: "at least 10" } });
+  const enough = await here.taught("enough");
+  await expect(here.train(here.server({ trains: false }), enough)).rejects.toMatchObject({ code: "CONFLICT", message: expect.stringContaining("FINE_TUNING_BASE_URL") as string });
+  await expect(here.train(here.server({ modelUrl: "http://127.0.0.1:9/v1" }), enough)).rejects.toMatchObject({ code: "BAD_USER_INPUT", details: { field: "baseModel" } });
+  await expect(here.train(here.server(), enough, "unknown")).rejects.toMatchObject({ code: "BAD_USER_INPUT" });
+});
+
+describe("a server that dies", () => {
+  // The stub has done what it was asked, and its answer is lost together with the server that asked.
+  test.each(["POST /files", "POST /fine_tuning/jobs", "GET /fine_tuning/jobs/", "DELETE /files/"])("in the moment of %s leaves one file and one job, which the next goes on with", async (moment) => {
+    const tenant = `dies-${moment.replaceAll(/[^a-z]/giu, "").toLowerCase().slice(0, 18)}`;
+    const context = await here.taught(tenant);
+    const first = here.server();
+    const died = new Promise<void>((resolve) => {
+      let isDead = false;
+      stub.beforeAnswer = (what) => {
+        if (isDead || !what.startsWith(moment)) return;
+        isDead = true;
+        resolve();
+        void first.close();
+        throw new TypeError("The answer is lost");
+      };
+    });
+    const row = await here.train(first, context);
+    if (moment.startsWith("DELETE")) stub.end(await jobOf(tenant), "succeeded");
+    await died;
+    await first.close();
+    stub.beforeAnswer = () => undefined;
+    const second = here.server();
+    await second.resume(context);
+    stub.end(await jobOf(tenant), "succeeded");
+    await here.reached(context, row.id, "READY");
+    await second.idle();
+    expect(jobsOf(tenant)).toHaveLength(1);
+    expect([...stub.files.values()].filter(({ content }) => content.includes(`${tenant} question`))).toHaveLength(1);
+    expect(stub.kept.join()).not.toContain(`${tenant} question`);
+  });
+
+  test("another server leaves the adapter to it as long as its lease lasts", async () => {
+    const context = await here.taught("leased");
+    const [first, second] = [here.server(), here.server({ owner: "server-2" })];
+    const row = await here.train(first, context);
+    const job = await jobOf("leased");
+    await second.resume(context);
+    stub.end(job, "succeeded");
+    await here.reached(context, row.id, "READY");
+    await second.idle();
+    expect(jobsOf("leased")).toHaveLength(1);
+  });
+});
+
+test("feedback that was cleared before the file was sent is not in it", async () => {
+  const context = await here.taught("cleared", 24);
+  const server = here.server();
+  // The file cannot be sent yet; the manifest is written by then.
+  stub.status = 503;
+  const row = await here.train(server, context);
+  await here.reached(context, row.id, "UPLOADING");
+  await here.write(context, async (store) => {
+    const conversations = store.conversationsOf(context.userId);
+    const other = await conversations.start("stays");
+    for (let n = 0; n < 10; n += 1) await conversations.append(other.id, { question: `cleared question kept ${n}`, answer: "a" });
+    for (const { id } of await conversations.latest(other.id, 10)) await store.feedbackOf(context.userId).give(id, { rating: "GOOD" });
+    const all = await conversations.page({ first: 10 });
+    await conversations.clear(all.items.find(({ item }) => item.title === "taught")?.item.id as never);
+  });
+  stub.status = undefined;
+  stub.end(await jobOf("cleared"), "succeeded");
+  expect(await here.reached(context, row.id, "READY")).toMatchObject({ examples: 10 });
+  expect(fileOf("cleared")).not.toContain("cleared answer");
+});
+
+describe("an adapter that is deleted", () => {
+  test("while it is trained takes its job and its file with it", async () => {
+    const context = await here.taught("gone");
+    const server = here.server();
+    const row = await here.train(server, context);
+    const job = await jobOf("gone");
+    await here.reached(context, row.id, "TRAINING");
+    await here.remove(server, context, row.id);
+    await server.idle();
+    expect(job.status).toBe("cancelled");
+    expect(stub.kept.join()).not.toContain("gone question");
+    expect(await deployment.client.db(`${world.prefix}_pool`).collection("adapters").countDocuments({ tenant_id: "gone" })).toBe(0);
+  });
+
+  test("once it is trained takes its model with it, whatever the provider does at first", async () => {
+    const context = await here.taught("trained");
+    const server = here.server();
+    const row = await here.train(server, context);
+    stub.end(await jobOf("trained"), "succeeded");
+    const { upstreamModel } = await here.reached(context, row.id, "READY");
+    stub.status = 503;
+    await here.remove(server, context, row.id);
+    await until(async () => (stub.asked.at(-1)?.startsWith("GET /files") === true ? true : undefined));
+    stub.status = undefined;
+    await server.idle();
+    expect(stub.deleted).toContain(upstreamModel);
+    await expect(here.remove(server, context, row.id)).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+});
+
+test("what the provider fails or refuses is FAILED with a reason that quotes nobody, and its file is gone", async () => {
+  const [failed, refused] = [await here.taught("failed"), await here.taught("refused")];
+  const server = here.server();
+  const row = await here.train(server, failed);
+  stub.end(await jobOf("failed"), "failed");
+  expect((await here.reached(failed, row.id, "FAILED")).failure).toEqual({ code: "UPSTREAM_FAILED", message: "The provider could not train the adapter" });
+  expect(stub.kept.join()).not.toContain("failed question");
+  stub.status = 422;
+  const other = await here.train(server, refused);
+  expect((await here.reached(refused, other.id, "FAILED")).failure).toEqual({ code: "UPSTREAM_FAILED", message: "The fine-tuning endpoint refused with status 422" });
+  stub.status = undefined;
+});

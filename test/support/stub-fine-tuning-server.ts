@@ -1,0 +1,98 @@
+/** OpenAI's `/files`, `/fine_tuning/jobs` and `/models`, in memory, over a real socket. Jobs run until they are told to end. */
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+export interface StubJob {
+  readonly id: string;
+  readonly model: string;
+  readonly training_file: string;
+  status: "running" | "succeeded" | "failed" | "cancelled";
+  fine_tuned_model: string | null;
+}
+
+export class StubFineTuningServer {
+  /** All that were ever sent, by id; `deleted` names those that are gone. */
+  readonly files = new Map<string, { readonly filename: string; readonly content: string }>();
+  readonly jobs: StubJob[] = [];
+  readonly deleted = new Set<string>();
+  readonly asked: string[] = [];
+  /** Called before an answer, with `POST /files` and the like: throw to have the connection broken after the work was done. */
+  beforeAnswer: (what: string) => void = () => undefined;
+  /** Answered to everything, instead of doing it. */
+  status: number | undefined;
+  #ids = 0;
+  readonly #server = createServer((request, response) => void this.#serve(request, response));
+
+  static async start(): Promise<StubFineTuningServer> {
+    const stub = new StubFineTuningServer();
+    await new Promise<void>((done) => stub.#server.listen(0, "127.0.0.1", done));
+    return stub;
+  }
+
+  get baseUrl(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/v1`;
+  }
+
+  /** Contents of the files that are there. */
+  get kept(): readonly string[] {
+    return [...this.files].filter(([id]) => !this.deleted.has(id)).map(([, { content }]) => content);
+  }
+
+  end(job: StubJob, status: "succeeded" | "failed"): void {
+    job.status = status;
+    if (status === "succeeded") job.fine_tuned_model = `ft:${job.model}:${job.id}`;
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((done) => this.#server.close(done));
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const parts: Buffer[] = [];
+    for await (const part of request) parts.push(part as Buffer);
+    const path = decodeURIComponent((request.url ?? "").split("?")[0] ?? "").replace("/v1", "");
+    const what = `${request.method ?? ""} ${path}`;
+    this.asked.push(what);
+    const answer = this.status === undefined ? await this.#do(what, Buffer.concat(parts), request.headers["content-type"] ?? "") : undefined;
+    try {
+      this.beforeAnswer(what);
+    } catch {
+      request.socket.destroy();
+      return;
+    }
+    response.writeHead(this.status ?? (answer === undefined ? 404 : 200), { "content-type": "application/json" }).end(JSON.stringify(answer ?? { error: { message: "no" } }));
+  }
+
+  async #do(what: string, body: Buffer, type: string): Promise<object | undefined> {
+    const id = what.split("/")[2] ?? "";
+    if (what === "POST /files") return this.#keep(await new Response(body, { headers: { "content-type": type } }).formData());
+    if (what === "GET /files") return { data: [...this.files].filter(([file]) => !this.deleted.has(file)).map(([file, { filename }]) => ({ id: file, filename })), has_more: false };
+    if (what.startsWith("DELETE /files/")) return this.#remove(id, this.files.has(id));
+    if (what.startsWith("DELETE /models/")) return this.#remove(what.slice("DELETE /models/".length), this.jobs.some((job) => what.endsWith(job.fine_tuned_model ?? "none")));
+    if (what === "GET /fine_tuning/jobs") return { data: this.jobs, has_more: false };
+    if (what === "POST /fine_tuning/jobs") return this.#start(JSON.parse(body.toString()) as { model: string; training_file: string });
+    const job = this.jobs.find((known) => what.includes(`/fine_tuning/jobs/${known.id}`));
+    if (job !== undefined && what.endsWith("/cancel") && job.status === "running") job.status = "cancelled";
+    return job;
+  }
+
+  async #keep(form: FormData): Promise<object> {
+    const file = form.get("file") as File;
+    const id = `file-${(this.#ids += 1)}`;
+    this.files.set(id, { filename: file.name, content: await file.text() });
+    return { id, filename: file.name };
+  }
+
+  #start({ model, training_file: file }: { model: string; training_file: string }): StubJob {
+    const job: StubJob = { id: `ftjob-${(this.#ids += 1)}`, model, training_file: file, status: "running", fine_tuned_model: null };
+    this.jobs.push(job);
+    return job;
+  }
+
+  #remove(id: string, exists: boolean): object | undefined {
+    if (!exists || this.deleted.has(id)) return undefined;
+    this.deleted.add(id);
+    return { id, deleted: true };
+  }
+}
