@@ -105,12 +105,11 @@ export class LeasedShare implements PoolShare {
     const { name, slots: slotsTotal } = this.pool;
     const claims = this.#claims.read(this.#user?.demand() ?? []);
     const { sentAt, ...wanted } = this.#lease.begin(this.#user?.running ?? 0);
-    this.#resizeRates();
     this.#waitIsKnown = claims.some(({ waiting }) => waiting > 0);
     try {
       const view = await this.store.beat(name, { ...wanted, server: this.#server, claims, slotsTotal, leaseMs });
       this.#lease.answered({ ...wanted, sentAt }, view);
-      this.#resizeRates();
+      this.#rates.resize(this.#lease.permille / permilleTotal, this.#lease.until);
       this.#isFailing = false;
     } catch (error) {
       this.#waitIsKnown = false;
@@ -122,10 +121,6 @@ export class LeasedShare implements PoolShare {
     if (this.#lease.owes(this.#user?.running ?? 0) || this.#lease.lacksWhatIsFree) return soonMs;
     if (claims.length === 0) return idleBeatMs;
     return this.#lease.lacks ? lackingBeatMs : beatMs;
-  }
-
-  #resizeRates(): void {
-    this.#rates.resize(this.#lease.permille / permilleTotal, this.#lease.until);
   }
 }
 

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { RatePart } from "../../src/metering/pool-share.js";
 import { burstSeconds } from "../../src/metering/rate-bucket.js";
 import { now, pass, random, World } from "./servers-world.js";
 
@@ -64,5 +65,19 @@ describe("the provider's rates among several servers", () => {
     expect(quiet).toBeGreaterThan(0.4);
     // One server alone would give it half.
     expect(quiet).toBeLessThan(0.6);
+  });
+
+  it("earn a server nothing for the time it slept past its lease", async () => {
+    const part = new RatePart({ tokensPerMinute: 60_000 }, 0);
+    part.resize(0.5, now() + 2_000);
+    await pass(1);
+    part.started(10_000);
+    await pass(30_000);
+    // Half a token a millisecond, for two seconds and no longer.
+    expect(part.pauseMs / 2).toBeCloseTo(9_000, -2);
+    part.resize(0.5, now() + 2_000);
+    expect(part.pauseMs / 2).toBeCloseTo(9_000, -2);
+    await pass(1_000);
+    expect(part.pauseMs / 2).toBeCloseTo(8_500, -2);
   });
 });

@@ -20,7 +20,8 @@ describe("a pool that several servers lease", () => {
       expect(second.queue.waiting).toBe(0);
     }
     // Idle for over a second each time: every question has to take its slot back.
-    expect(Math.max(...waits)).toBeLessThan(1_000);
+    // A beat of the flooded server, the end of a call of about 100 ms, and beats that give and take the slot: of the test's clock.
+    expect(Math.max(...waits)).toBeLessThan(350);
     for (let i = 0; i < 10; i += 1) {
       const asked = second.call("quiet", 100).then((waitedMs) => waits.push(waitedMs));
       await pass(700);
