@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Deadline } from "../../src/kernel/deadline.js";
+import { serviceUnavailable } from "../../src/kernel/errors.js";
 import { isRefusal } from "../../src/kernel/refusal.js";
 import { PassagePresence } from "../../src/orchestrator/passage-presence.js";
 import type { TenantStore } from "../../src/storage/tenant-store.js";
@@ -67,7 +68,7 @@ describe("whether a tenant has anything to search", () => {
     other.held = new Promise(() => {});
     const over = deadline();
     const waiting = new PassagePresence(other).isEmpty(contextOf(), over);
-    over.abort(new TypeError("The client went away"));
+    over.abort(serviceUnavailable("The client went away"));
     await expect(waiting).rejects.toThrow("The client went away");
   });
 });
