@@ -1,0 +1,1 @@
+export type GatewaySystem = "bulkhead" | "apollo" | "apollo streaming" | "model";
