@@ -1,6 +1,7 @@
 /** How long a search takes where one tenant has many chunks. The question's embedding is not in it. */
 import { searchPassages } from "../../../src/retrieval/search-passages.js";
 import type { TenantStore } from "../../../src/storage/tenant-store.js";
+import { quantile } from "../bench-result.js";
 import { openBenchHome } from "./bench-home.js";
 import { indexTexts, miniSearchNames, type SearchableText } from "./mini-search.js";
 import { publishPassages } from "./publish-passages.js";
@@ -12,6 +13,7 @@ const chunksPerDocument = 500;
 const resultsMax = 10;
 /** Unmeasured searches of each system before: code is compiled and vectors are in memory then, as in a server that has run for a minute. */
 const warmSearches = 20;
+const searchesPerReport = 50;
 
 export interface Latency {
   readonly system: string;
@@ -46,6 +48,7 @@ export async function measureLatency(chunks: number, searches: number, progress:
         const tookMs = await timed(() => run(question, vector));
         if (at >= 0) latenciesMs.push(tookMs);
       }
+      if (at >= 0 && (at + 1) % searchesPerReport === 0) progress(`${at + 1} of ${searches} searches each; p50 so far: ${systems.map(({ system, latenciesMs }) => `${system} ${quantile(latenciesMs, 0.5).toFixed(1)} ms`).join(", ")}`);
     }
     return { latencies: systems.map(({ system, latenciesMs }) => ({ system, latenciesMs })), ingestedPerSecond, firstVectorSearchMs };
   } finally {
