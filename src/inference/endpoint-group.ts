@@ -33,8 +33,10 @@ export class EndpointGroup implements InferenceBackend {
 
   /** Throws a `ModelFailure`, or the signal's reason. */
   async *complete(request: CompletionRequest, signal: AbortSignal): AsyncGenerator<CompletionEvent> {
-    const tried = new Set<PoolEndpoint>();
-    const excluded = new Set<PoolEndpoint>();
+    // A tenant's own model is known where it was trained. Anywhere else its name would tell a stranger of it, and get another model's answer at best.
+    const strangers = request.tuned === undefined ? [] : this.endpoints.filter(({ config }) => config.trains !== true);
+    const tried = new Set<PoolEndpoint>(strangers);
+    const excluded = new Set<PoolEndpoint>(strangers);
     const wish: PlaceWish = { model: request.model, tried, excluded, endsAt: request.endsAt ?? Number.POSITIVE_INFINITY, signal };
     this.#budget.deposit();
     let failure: ModelFailure | undefined;
@@ -44,7 +46,7 @@ export class EndpointGroup implements InferenceBackend {
       const { endpoint } = attempt;
       let hasBegun = false;
       try {
-        for await (const event of endpoint.client.complete({ ...request, model: endpoint.upstreamName(request.model) ?? request.model }, signal)) {
+        for await (const event of endpoint.client.complete({ ...request, model: request.tuned?.upstreamModel ?? endpoint.upstreamName(request.model) ?? request.model }, signal)) {
           if (event.kind === "DONE") attempt.succeed();
           else if (event.kind === "DELTA") attempt.heard();
           hasBegun ||= event.kind !== "USAGE";

@@ -1,3 +1,5 @@
+import type { TenantModel } from "./tenant-model.js";
+
 /**
  * The port to a model. Stateless: a call carries everything it needs and leaves nothing behind.
  * Implementations: the embedded extractive answerer, one OpenAI-compatible `/chat/completions`, and a
@@ -35,6 +37,8 @@ export interface Passage {
 
 export interface CompletionRequest {
   readonly model: string;
+  /** The tenant's own model, made from `model`: asked for in its place, and only where it was trained. */
+  readonly tuned?: TenantModel;
   readonly question: string;
   /** Earlier turns of the conversation, oldest first. Data, never instructions. */
   readonly history: readonly { readonly question: string; readonly answer: string }[];

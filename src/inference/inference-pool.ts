@@ -1,11 +1,15 @@
-import { badUserInput, internal } from "../kernel/errors.js";
+import { badUserInput, conflict, internal } from "../kernel/errors.js";
 import { describe } from "../kernel/ids.js";
+import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { TierPolicy } from "../tenancy/tier-policy.js";
 import type { InferenceBackend, PoolGroup } from "./inference-backend.js";
+import { TenantModel } from "./tenant-model.js";
 
 export interface ChosenModel {
   readonly model: string;
   readonly backend: InferenceBackend;
+  /** The tenant's own model, asked for in the place of `model`, which it is made from and priced as. */
+  readonly tuned?: TenantModel;
 }
 
 /** Calls at once of a back end that names no number: enough to keep a model server's batch busy. */
@@ -59,6 +63,19 @@ export class InferencePool {
   /** How the server that also trains models knows this one; undefined where none does. */
   nameAtTrainer(model: string): string | undefined {
     return this.#backends.get(model)?.nameAtTrainer?.(model);
+  }
+
+  /**
+   * A tenant's own model. `model` may name its base model again. Throws `BAD_USER_INPUT` for another
+   * model, or where the tier does not allow the base model; `CONFLICT` when no endpoint trains it any
+   * more; `INTERNAL` for the model of another tenant than the context's.
+   */
+  chooseTuned(context: TenantContext, tuned: TenantModel, model?: string): ChosenModel {
+    if (!(tuned instanceof TenantModel) || tuned.tenantId !== context.tenantId) throw internal("The model of another tenant was asked for");
+    if (model !== undefined && model !== tuned.baseModel) throw badUserInput("model", describe(model), `none, or ${tuned.baseModel}, which the adapter is made from`);
+    const chosen = this.choose(context.policy, tuned.baseModel);
+    if (this.nameAtTrainer(chosen.model) === undefined) throw conflict("The adapter's base model is not served any more where it was trained");
+    return { ...chosen, tuned };
   }
 
   /** Closes the connections that are kept. */

@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import { EndpointGroup } from "../../src/inference/endpoint-group.js";
+import type { CompletionRequest } from "../../src/inference/inference-backend.js";
+import { InferencePool } from "../../src/inference/inference-pool.js";
+import { PoolEndpoint } from "../../src/inference/pool-endpoint.js";
+import { openTenantModel, TenantModel } from "../../src/inference/tenant-model.js";
+import { newId, parseTenantId, type AdapterId } from "../../src/kernel/ids.js";
+import { silentTelemetry } from "../../src/kernel/telemetry.js";
+import type { AdapterRow } from "../../src/storage/adapter-rows.js";
+import type { TenantStore } from "../../src/storage/tenant-store.js";
+import { contextOf } from "../support/tenants.js";
+
+const acme = contextOf("acme");
+const globex = contextOf("globex");
+
+function rowOf(tenant: string, more: Partial<AdapterRow> = {}): AdapterRow {
+  return { tenantId: parseTenantId(tenant), id: newId<AdapterId>("adapter"), name: "ours", baseModel: "base", origin: "TRAINED", state: "READY", examples: 10, upstreamModel: `ft:${tenant}`, createdAt: new Date(0), updatedAt: new Date(0), ...more };
+}
+
+/** Without walls, so that what stands behind them is met: whatever is asked for is given. */
+const storeOf = (tenant: string, row: AdapterRow | undefined): TenantStore => ({ tenantId: tenant, adapters: { get: () => Promise.resolve(row) } }) as unknown as TenantStore;
+const opened = (row: AdapterRow | undefined, id: string = row?.id ?? newId<AdapterId>("adapter")): Promise<TenantModel> => openTenantModel(acme, storeOf("acme", row), id);
+
+const asked: { readonly endpoint: string; readonly model: string }[] = [];
+
+function endpoint(name: string, trains: boolean, priority: number): PoolEndpoint {
+  const client = {
+    timeouts: { firstByteMs: 1_000 },
+    async *complete({ model }: CompletionRequest) {
+      asked.push({ endpoint: name, model });
+      yield { kind: "DONE", finishReason: "STOP", usage: { promptTokens: 1, completionTokens: 1 }, cited: [] } as const;
+    },
+    close: () => undefined,
+  };
+  return new PoolEndpoint({ name, baseUrl: `https://${name}.example/v1`, models: [{ name: "base", upstreamName: `${name}-base` }], priority, weight: 1, concurrency: 1, cacheSalt: false, trains, timeouts: {} }, client, silentTelemetry);
+}
+
+const pool = new InferencePool([new EndpointGroup([endpoint("preferred", false, 0), endpoint("trainer", true, 1)], silentTelemetry)]);
+
+test("a tenant's model comes from its own store alone: a foreign, missing, malformed or unready one does not become one", async () => {
+  expect(await opened(rowOf("acme"))).toMatchObject({ tenantId: "acme", upstreamModel: "ft:acme" });
+  await expect(opened(undefined)).rejects.toMatchObject({ code: "NOT_FOUND" });
+  await expect(opened(rowOf("acme"), "ft:globex")).rejects.toMatchObject({ code: "NOT_FOUND" });
+  for (const state of ["PREPARING", "TRAINING", "IMPORTED", "FAILED"] as const) await expect(opened(rowOf("acme", { state }))).rejects.toMatchObject({ code: "CONFLICT" });
+  await expect(opened(rowOf("globex"))).rejects.toMatchObject({ code: "INTERNAL" });
+  await expect(openTenantModel(acme, storeOf("globex", rowOf("acme")), newId("adapter"))).rejects.toMatchObject({ code: "INTERNAL" });
+});
+
+test("the pool takes no other tenant's model, no copy of one, and none that was put together by hand", async () => {
+  const ours = await opened(rowOf("acme"));
+  expect(pool.chooseTuned(acme, ours)).toMatchObject({ model: "base", tuned: ours });
+  expect(() => pool.chooseTuned(globex, ours)).toThrow(expect.objectContaining({ code: "INTERNAL" }) as Error);
+  expect(() => pool.chooseTuned(globex, { ...ours, tenantId: globex.tenantId } as TenantModel)).toThrow(expect.objectContaining({ code: "INTERNAL" }) as Error);
+  expect(() => new TenantModel(Symbol("maker of TenantModel"), { ...ours })).toThrow(TypeError);
+  expect(() => pool.chooseTuned(acme, ours, "other")).toThrow(expect.objectContaining({ code: "BAD_USER_INPUT" }) as Error);
+});
+
+test("it is asked for where it was trained and nowhere else, also where another endpoint is preferred for its base model", async () => {
+  const { backend, model, tuned } = pool.chooseTuned(acme, await opened(rowOf("acme")));
+  const request = { model, question: "q", history: [], passages: [], maxTokens: 10, userTag: "u", canary: "c" };
+  for await (const _ of backend.complete({ ...request, ...(tuned === undefined ? {} : { tuned }) }, new AbortController().signal));
+  for await (const _ of backend.complete(request, new AbortController().signal));
+  expect(asked).toEqual([{ endpoint: "trainer", model: "ft:acme" }, { endpoint: "preferred", model: "preferred-base" }]);
+});
