@@ -25,6 +25,7 @@ import { MeteredDoor } from "./metering/metered.js";
 import { WholeShare, type PoolShare } from "./metering/pool-share.js";
 import { TurnQueues } from "./metering/turn-queues.js";
 import { ProcessTelemetry } from "./observability/telemetry.js";
+import { AdapterFiles } from "./orchestrator/adapters/adapter-files.js";
 import { AdapterTraining } from "./orchestrator/adapters/adapter-training.js";
 import { AnswerOnce } from "./orchestrator/answer-once.js";
 import { AnswerQuestion } from "./orchestrator/answer-question.js";
@@ -191,7 +192,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
 
   const key = config.jwt.jwksUri === undefined ? await loadOrCreateDevelopmentKey(config.dataDir) : undefined;
   const gateway = await createGateway({
-    services: { stores: router, ingestion: ingest, ingestionProgress: ingestion, adapters, answers, answerStreams, search, quotas, budgets, usage: new UsageReporter(ledgerOf, pseudonyms), usageExports: new ExportUsage(control.usageRowsOf.bind(control), pseudonyms), rerating: new RerateUsage(control.corrections, prices, (tenantId) => budgets.recount(tenantId)), tenants: administration, moves, erasure, keys },
+    services: { stores: router, ingestion: ingest, ingestionProgress: ingestion, adapters, adapterFiles: new AdapterFiles(router), answers, answerStreams, search, quotas, budgets, usage: new UsageReporter(ledgerOf, pseudonyms), usageExports: new ExportUsage(control.usageRowsOf.bind(control), pseudonyms), rerating: new RerateUsage(control.corrections, prices, (tenantId) => budgets.recount(tenantId)), tenants: administration, moves, erasure, keys },
     admission: quotas,
     directory,
     policies,

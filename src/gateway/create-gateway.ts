@@ -10,6 +10,7 @@ import type { RuleCoverage } from "../graphql/rule-coverage.js";
 import type { Services } from "../graphql/services.js";
 import type { TenantDirectory } from "../tenancy/tenant-directory.js";
 import type { TierPolicies } from "../tenancy/tier-policy.js";
+import { AdapterWeights } from "./adapter-weights.js";
 import { makeApolloServer } from "./apollo-server.js";
 import { Cors } from "./cors.js";
 import { DocumentUploads } from "./document-uploads.js";
@@ -71,6 +72,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     graphql: new GraphqlEndpoint({ apollo, verifier, opener, production, requestDeadlineMs }),
     events: new EventStreams(operations, verifier),
     uploads: new DocumentUploads({ verifier, opener, gate, telemetry, requestDeadlineMs }),
+    adapters: new AdapterWeights({ verifier, opener, gate, requestDeadlineMs }),
     sockets: new WebSockets(operations, verifier, telemetry),
     streams: operations,
     ide: new OfflineIde(preloaded.firstQuery),

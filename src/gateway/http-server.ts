@@ -12,6 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { newId, type RequestId } from "../kernel/ids.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import { meantError } from "../graphql/mask-errors.js";
+import { AdapterWeights } from "./adapter-weights.js";
 import type { Cors } from "./cors.js";
 import type { DocumentUploads } from "./document-uploads.js";
 import type { EventStreams } from "./event-stream.js";
@@ -27,6 +28,7 @@ export interface HttpParts {
   readonly graphql: GraphqlEndpoint;
   readonly events: EventStreams;
   readonly uploads: DocumentUploads;
+  readonly adapters: AdapterWeights;
   readonly sockets: WebSockets;
   readonly streams: StreamedOperations;
   readonly ide: OfflineIde;
@@ -122,6 +124,13 @@ export class HttpServer {
       if (method === "POST") return parts.uploads.serve(request, response, note);
       return void response.writeHead(405, { allow: "POST, OPTIONS" }).end();
     }
+    if (AdapterWeights.isPath(path)) {
+      parts.cors.apply(request, response);
+      if (method === "OPTIONS") return parts.cors.answerPreflight(request, response);
+      const allowed = path === "/adapters" ? "POST" : "GET";
+      if (method === allowed) return parts.adapters.serve(path, request, response, note);
+      return void response.writeHead(405, { allow: `${allowed}, OPTIONS` }).end();
+    }
     if (method !== "GET" && method !== "HEAD") return this.#notFound(response);
     if (path === "/") return void response.writeHead(302, { location: "/graphql" }).end();
     if (path === "/ide" || path.startsWith("/ide/")) return (await parts.ide.serve(path, request, response)) ? undefined : this.#notFound(response);
@@ -168,5 +177,6 @@ function pathOf(request: IncomingMessage): string {
 /** A label of few values: whole paths would make a time series for each probe of a scanner. */
 function routeOf(path: string): string {
   if (path === "/graphql" || path === "/documents") return path.slice(1);
+  if (AdapterWeights.isPath(path)) return "adapters";
   return path.startsWith("/ide") ? "ide" : path.startsWith("/health/") ? "health" : path === "/metrics" ? "metrics" : "other";
 }

@@ -28,6 +28,7 @@ export interface Services {
   readonly ingestion: DocumentIngestion;
   readonly ingestionProgress: IngestionProgress;
   readonly adapters: AdapterTraining;
+  readonly adapterFiles: AdapterFiles;
   readonly answers: QuestionAnswering;
   readonly answerStreams: AnswerStreaming;
   readonly search: DocumentSearch;
@@ -70,6 +71,13 @@ export interface AdapterTraining {
   train(context: TenantContext, deadline: Deadline, input: { readonly name: string; readonly baseModel: string }): Promise<AdapterRow>;
   /** Resolves when it is missing for everyone; what the provider holds is removed after. Throws `NOT_FOUND`. */
   remove(context: TenantContext, deadline: Deadline, id: AdapterId): Promise<void>;
+}
+
+export interface AdapterFiles {
+  /** Throws `BAD_USER_INPUT`, or `LIMIT_EXCEEDED` for too many adapters. */
+  import(context: TenantContext, deadline: Deadline, input: { readonly name: string; readonly baseModel: string; readonly file: Buffer }): Promise<AdapterRow>;
+  /** Throws `NOT_FOUND` for an adapter that is not the tenant's, or was not imported. */
+  export(context: TenantContext, deadline: Deadline, id: AdapterId): Promise<Buffer>;
 }
 
 export interface IngestionProgress {

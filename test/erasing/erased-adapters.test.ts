@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestDeployment, type TestDeployment } from "../support/engine.js";
-import { importWeights } from "../support/adapters.js";
 import { StubFineTuningServer } from "../support/stub-fine-tuning-server.js";
 import { TrainingWorld, until } from "../orchestrator/adapters/training-world.js";
 import { moveTo } from "../provisioning/world.js";
@@ -27,7 +26,7 @@ test("adapters move with their tenant to a silo and back, feedback and weights w
   const server = training.server();
   const context = await training.taught("willow");
   const file = Buffer.alloc(4_300_000, "weights of willow ");
-  const imported = await training.write(context, (store) => importWeights(store, file));
+  const imported = await training.import(context, file);
   const row = await training.train(server, context);
   const job = await until(async () => stub.jobs[0]);
   for (const tier of ["ENTERPRISE", "FREE"] as const) {

@@ -43,6 +43,7 @@ export class FakeServices implements Services {
   readonly conversations: (ConversationRow & { userId: string })[] = [];
   readonly messages: MessageRow[] = [];
   readonly adapterRows: AdapterRow[] = [];
+  readonly weights = new Map<AdapterId, { readonly tenantId: TenantId; readonly file: Buffer }>();
   readonly moveRows: PlacementMoveRow[] = [];
   readonly erasures: ErasureRow[] = [];
   readonly asked: { tenantId: TenantId; question: string; path: string }[] = [];
@@ -100,6 +101,18 @@ export class FakeServices implements Services {
       if (at < 0) return Promise.reject(notFound("Adapter"));
       this.adapterRows.splice(at, 1);
       return Promise.resolve();
+    },
+  };
+
+  readonly adapterFiles: Services["adapterFiles"] = {
+    import: (context, _deadline, { name, baseModel, file }) => {
+      const row: AdapterRow = { ...this.addAdapter(context.tenantId, name, baseModel), state: "IMPORTED", origin: "FILE", weights: { bytes: file.length, sha256: "0".repeat(64) } };
+      this.weights.set(row.id, { tenantId: context.tenantId, file });
+      return Promise.resolve(row);
+    },
+    export: (context, _deadline, id) => {
+      const found = this.weights.get(id);
+      return found?.tenantId === context.tenantId ? Promise.resolve(found.file) : Promise.reject(notFound("Adapter"));
     },
   };
 

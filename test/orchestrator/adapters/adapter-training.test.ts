@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parseTenantId } from "../../../src/kernel/ids.js";
+import { newId, parseTenantId, type AdapterId } from "../../../src/kernel/ids.js";
 import { readTrainingSet } from "../../../src/orchestrator/adapters/training-set.js";
 import type { TenantStore } from "../../../src/storage/tenant-store.js";
 import { World } from "../../provisioning/world.js";
@@ -159,6 +159,22 @@ describe("an adapter that is deleted", () => {
     expect(stub.deleted).toContain(upstreamModel);
     await expect(here.remove(server, context, row.id)).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
+});
+
+test("a file of weights that never came whole is FAILED at the next start, its pieces gone, and not before its sender's time is over", async () => {
+  const context = await here.taught("broken", 0);
+  const id = newId<AdapterId>("adapter");
+  await here.write(context, async ({ adapters }) => {
+    await adapters.weights.begin({ id, name: "cut", baseModel: "base", bytes: 20, sha256: "0".repeat(64), pieces: 2 });
+    await adapters.weights.add(id, 0, { bytes: 10, zstd: Buffer.alloc(10) });
+  });
+  const pool = deployment.client.db(`${world.prefix}_pool`);
+  const server = here.server({ trains: false });
+  await server.resume(context);
+  await here.write(context, ({ adapters }) => adapters.weights.add(id, 1, { bytes: 10, zstd: Buffer.alloc(10) }));
+  await pool.collection("adapters").updateOne({ tenant_id: "broken" }, { $set: { lease_until: new Date(0) } });
+  expect((await here.reached(context, id, "FAILED")).failure?.message).toBe("The file did not come to its end");
+  expect(await pool.collection("adapter_weights").countDocuments({ tenant_id: "broken" })).toBe(0);
 });
 
 test("what the provider fails or refuses is FAILED with a reason that quotes nobody, and its file is gone", async () => {

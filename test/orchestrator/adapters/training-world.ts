@@ -4,6 +4,7 @@ import { openInferencePool } from "../../../src/inference/open-inference-pool.js
 import { setTimeout as sleep } from "node:timers/promises";
 import { Deadline } from "../../../src/kernel/deadline.js";
 import { internal } from "../../../src/kernel/errors.js";
+import { AdapterFiles } from "../../../src/orchestrator/adapters/adapter-files.js";
 import { AdapterTraining } from "../../../src/orchestrator/adapters/adapter-training.js";
 import type { AdapterRow, AdapterState } from "../../../src/storage/adapter-rows.js";
 import type { TenantStore } from "../../../src/storage/tenant-store.js";
@@ -43,6 +44,10 @@ export class TrainingWorld {
 
   train(server: AdapterTraining, context: TenantContext, baseModel = "base"): Promise<AdapterRow> {
     return within((deadline) => server.train(context, deadline, { name: "ours", baseModel }));
+  }
+
+  import(context: TenantContext, file: Buffer): Promise<AdapterRow> {
+    return within((deadline) => new AdapterFiles(this.world.router).import(context, deadline, { name: "imported", baseModel: "base", file }));
   }
 
   remove(server: AdapterTraining, context: TenantContext, id: AdapterRow["id"]): Promise<void> {
