@@ -17,7 +17,10 @@ import type { PoolGroup } from "./inference/inference-backend.js";
 import { FineTuningClient } from "./inference/fine-tuning-client.js";
 import { openInferencePool } from "./inference/open-inference-pool.js";
 import { LazyTokenCounter } from "./inference/token-counter.js";
+import { systemClock } from "./kernel/clock.js";
 import { badUserInput } from "./kernel/errors.js";
+import { CacheKeeper } from "./memory/cache-keeper.js";
+import { SemanticCache } from "./memory/semantic-cache.js";
 import { BatchTurns } from "./metering/batch-turns.js";
 import { FairQueue, slotsDefault } from "./metering/fair-queue.js";
 import { LeasedShare } from "./metering/leased-share.js";
@@ -164,7 +167,10 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const queues = new TurnQueues(embeddings, new Map(pool.groups.map((group) => [group.name, new FairQueue(group, shareOf(group))])), (model) => pool.groupOf(model));
   const door = new MeteredDoor(quotas, budgets, queues, recorder, telemetry);
   const shared = { door, router, embedder, counter, search: searchPassages };
-  const answers = new AnswerOnce(new AnswerQuestion({ ...shared, pool, guards: new Guards(telemetry), pseudonyms, telemetry }), router, telemetry);
+  const cache = new SemanticCache(systemClock);
+  const cacheKeeper = new CacheKeeper(cache, directory, telemetry);
+  closers.add("answer cache", () => cacheKeeper.close());
+  const answers = new AnswerOnce(new AnswerQuestion({ ...shared, pool, guards: new Guards(telemetry), pseudonyms, telemetry, cache }), router, telemetry);
   const answerStreams = new AnswerStreams(answers, directory, telemetry);
   const search = new SearchDocuments(shared);
   const ingestion = new IngestionQueue({ router, embedder, door, counter, telemetry, directory, policies });
@@ -185,7 +191,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const moves = new PlacementMoves({ control, directory, onMoveRequested: () => mover.kick() });
   const embedding = { model: embedder.model, dimensions: embedder.dimensions };
   const stoppedAfterMs = directoryAgeMsMax + stopMarginMs;
-  const eraser = new TenantEraser({ control, directory, homes, policies, silos, counters: forgettingBoth(quotas, budgets), adapters, embedding, stoppedAfterMs, moveEndMsMax, onMoveRequested: () => mover.kick() }, telemetry);
+  const eraser = new TenantEraser({ control, directory, homes, policies, silos, counters: forgettingAll(quotas, budgets, cache), adapters, embedding, stoppedAfterMs, moveEndMsMax, onMoveRequested: () => mover.kick() }, telemetry);
   closers.add("eraser", () => eraser.close());
   const erasure = new TenantErasure({ control, directory, onErasureBegun: () => eraser.kick() });
   const keys = new KeyRotations({ control, homes, policies, telemetry });
@@ -212,6 +218,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   mover.start();
   eraser.start();
   projector.start();
+  cacheKeeper.start();
 
   if (!config.production) {
     await onboardDemoTenants({ folder, administration, directory, policies, router, ingest, ingestion, markers: control.markers, onProgress: say });
@@ -233,8 +240,13 @@ async function readModels(path: string): Promise<unknown> {
   }
 }
 
-function forgettingBoth(quotas: TenantQuotas, budgets: TenantBudgets): { forget(tenantId: TenantId): Promise<number> } {
-  return { forget: async (tenantId) => (await quotas.forget(tenantId)) + (await budgets.forget(tenantId)) };
+function forgettingAll(quotas: TenantQuotas, budgets: TenantBudgets, cache: SemanticCache): { forget(tenantId: TenantId): Promise<number> } {
+  return {
+    forget: async (tenantId) => {
+      cache.forget(tenantId);
+      return (await quotas.forget(tenantId)) + (await budgets.forget(tenantId));
+    },
+  };
 }
 
 function openEmbedder(config: Config, telemetry: ProcessTelemetry): Embedder {

@@ -8,6 +8,10 @@ export interface AskInput {
   readonly conversationId?: ConversationId;
   readonly model?: string;
   readonly maxTokens?: number;
+  /** Cosine, 0..1, that an earlier question needs at least for its answer to stand for this one's. Can only raise the tier's. */
+  readonly cacheSimilarity?: number;
+  /** Asks the model whatever was answered before. */
+  readonly skipCache?: boolean;
   /** Given: this question is answered once, however often it is sent. See `AnswerOnce`. */
   readonly idempotencyKey?: string;
 }

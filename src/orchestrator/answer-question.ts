@@ -7,6 +7,7 @@ import { newId } from "../kernel/ids.js";
 import { isRefusal, type Refusal } from "../kernel/refusal.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import { recallTurns, type Turn } from "../memory/conversation-memory.js";
+import type { SemanticCache } from "../memory/semantic-cache.js";
 import type { Door, MeteredCall } from "../metering/door.js";
 import { PendingRows } from "../metering/pending-rows.js";
 import { untilAborted } from "../metering/until-aborted.js";
@@ -19,6 +20,7 @@ import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { UserPseudonyms } from "../usage/user-pseudonyms.js";
 import { endingOf } from "./answer-ending.js";
 import { AnswerAllowance } from "./answer-allowance.js";
+import { AnswerCache, keepable, type CacheLook } from "./answer-cache.js";
 import type { AnswerEvent, Answered, AskInput, Citation } from "./answer-event.js";
 import { boundOf, callsOf, planAsk, type AskPlan } from "./ask-plan.js";
 import { callOf, type Asking } from "./asking.js";
@@ -39,6 +41,13 @@ export interface AnswerQuestionParts {
   readonly guards: Guards;
   readonly pseudonyms: UserPseudonyms;
   readonly telemetry: Telemetry;
+  /** Left out: every question is a call of a model. */
+  readonly cache?: SemanticCache;
+}
+
+interface Retrieved {
+  readonly passages: readonly ContextPassage[];
+  readonly look?: CacheLook;
 }
 
 /** Passages handed to the model at most: recall gains little past the eighth, and each costs its tokens. */
@@ -53,7 +62,10 @@ export class AnswerQuestion {
   readonly #lengths = new LearnedLengths();
   readonly #presence: PassagePresence;
 
+  readonly #cache: AnswerCache;
+
   constructor(private readonly parts: AnswerQuestionParts) {
+    this.#cache = new AnswerCache(parts);
     this.#presence = new PassagePresence(parts.router);
   }
 
@@ -93,7 +105,7 @@ export class AnswerQuestion {
     const historyTokens = history.reduce((total, turn) => total + counter.count(turn.question) + counter.count(turn.answer), 0);
     const answerTokens = plan.isDeclared ? plan.maxTokens : this.#lengths.estimate(context.tenantId, plan.chosen.model, plan.maxTokens);
     const tokens = { question: questionTokens, history: historyTokens, answer: answerTokens };
-    const envelope = await stages.time("reserve", () => door.open(context, deadline, boundOf(context, tokens), callsOf(plan, context, embedder.model, tokens)));
+    const envelope = await stages.time("reserve", () => door.open(context, deadline, boundOf(context, tokens), callsOf(plan, context, embedder.model, tokens, this.#cache.isOpenTo({ context, plan }))));
     if (isRefusal(envelope)) return envelope;
     const spent = { promptTokens: 0, completionTokens: 0, costMicroUsd: 0 };
     return { context, deadline, path, id: newId("message"), plan, history, questionTokens, historyTokens, answerTokens, envelope, rows: new PendingRows(), stages, spent };
@@ -108,10 +120,13 @@ export class AnswerQuestion {
   }
 
   async *#answer(asking: Asking, remembers: boolean): AsyncGenerator<AnswerEvent, Answered | Refusal> {
-    const passages = await this.#retrieve(asking);
-    if (isRefusal(passages)) return passages;
-    const completed = yield* this.#complete(asking, passages);
+    const retrieved = await this.#retrieve(asking);
+    if (isRefusal(retrieved)) return retrieved;
+    const { passages, look } = retrieved;
+    const completed = look?.hit === undefined ? yield* this.#complete(asking, passages) : yield* this.#cache.serve(asking, look.hit);
     if (isRefusal(completed)) return completed;
+    const kept = look?.hit === undefined ? keepable(completed, passages) : undefined;
+    if (kept !== undefined) look?.keep(kept);
     if (remembers) await asking.stages.time("remember", () => this.#remember(asking, completed.text));
     const { id, plan } = asking;
     this.parts.telemetry.count("answers_total", { finish: completed.finishReason, model: plan.chosen.model });
@@ -122,7 +137,7 @@ export class AnswerQuestion {
       finishReason: completed.finishReason,
       citations: completed.citations,
       usage: asking.spent,
-      cached: false,
+      cached: look?.hit !== undefined,
       replayed: false,
       model: plan.chosen.model,
       ...(plan.conversationId === undefined ? {} : { conversationId: plan.conversationId }),
@@ -134,16 +149,22 @@ export class AnswerQuestion {
    * The words of the question are looked up while its vector is computed on another core. Only once
    * the embedding has its turn: a question that waits in line, or is refused, must not read either.
    */
-  async #retrieve(asking: Asking): Promise<readonly ContextPassage[] | Refusal> {
-    if (await this.#presence.isEmpty(asking.context, asking.deadline)) return [];
+  async #retrieve(asking: Asking): Promise<Retrieved | Refusal> {
+    if (await this.#presence.isEmpty(asking.context, asking.deadline)) return { passages: [] };
     let begin: (() => void) | undefined;
     const turn = new Promise<void>((resolve) => (begin = resolve));
     const embedding = asking.stages.time("embed", () => this.#embed(asking, () => begin?.()));
-    const searching = turn.then(() => this.#search(asking, embedding));
+    const looking = turn.then(() => this.#cache.look(asking, embedding));
+    // Of a question that was answered before, the vector leg is not run, and nobody waits for the words.
+    const wanted = embedding.then(async (made) => (isRefusal(made) || (await looking)?.hit !== undefined ? undefined : made));
+    const searching = turn.then(() => this.#search(asking, wanted));
     // If the embedding fails, that is the error to report, and nobody is left to hear of the search's.
     searching.catch(() => undefined);
     const vector = await embedding;
-    return isRefusal(vector) ? vector : asking.stages.time("search", () => searching);
+    if (isRefusal(vector)) return vector;
+    const look = await asking.stages.time("cache", () => looking);
+    const passages = look?.hit === undefined ? await asking.stages.time("search", () => searching) : [];
+    return { passages, ...(look === undefined ? {} : { look }) };
   }
 
   #embed(asking: Asking, begin: () => void): Promise<Float32Array | Refusal> {
@@ -157,16 +178,15 @@ export class AnswerQuestion {
     return embedQuestion(door, embedder, asking.context, asking.deadline, asking.plan.question, call);
   }
 
-  #search({ context, deadline, plan }: Asking, embedding: Promise<Float32Array | Refusal>): Promise<readonly ContextPassage[]> {
+  #search({ context, deadline, plan }: Asking, vector: Promise<Float32Array | undefined>): Promise<readonly ContextPassage[]> {
     const { router, search, counter } = this.parts;
-    const vector = embedding.then((made) => (isRefusal(made) ? undefined : made));
     // It may fail before the store is open and anyone waits for it.
     vector.catch(() => undefined);
     const found = router.read(context, deadline, async (store) => {
       const ranked = await search(store, { text: plan.question, vector, mode: "HYBRID", limit: passagesMax, filter: {} });
       const ids = [...new Set(ranked.map(({ chunk }) => chunk.documentId))];
-      const titles = new Map((await store.documents.getMany(ids)).map((document) => [document?.id, document?.title]));
-      return fitPassages(ranked, ({ chunk }) => titles.get(chunk.documentId), context.policy.contextTokens, (text) => counter.count(text));
+      const documents = new Map((await store.documents.getMany(ids)).map((document) => [document?.id, document]));
+      return fitPassages(ranked, ({ chunk }) => documents.get(chunk.documentId), context.policy.contextTokens, (text) => counter.count(text));
     });
     return untilAborted(found, deadline.signal);
   }

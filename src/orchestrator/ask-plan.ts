@@ -15,6 +15,8 @@ export interface AskPlan {
   readonly maxTokens: number;
   /** Whether the caller named it. */
   readonly isDeclared: boolean;
+  readonly cacheSimilarity?: number;
+  readonly skipsCache: boolean;
 }
 
 /** Throws `BAD_USER_INPUT`, or `NOT_FOUND` for an id that no conversation can have. */
@@ -25,8 +27,11 @@ export function planAsk(context: TenantContext, input: AskInput, pool: Inference
   if (!Number.isInteger(maxTokens) || maxTokens < 1 || maxTokens > maxAnswerTokens) {
     throw badUserInput("maxTokens", String(maxTokens), `a whole number from 1 to ${maxAnswerTokens}`);
   }
+  const { cacheSimilarity, skipCache = false } = input;
+  // Also what is no number: a comparison with it is false, and so it would pass any bound that is written the other way round.
+  if (cacheSimilarity !== undefined && !(cacheSimilarity >= 0 && cacheSimilarity <= 1)) throw badUserInput("cacheSimilarity", String(cacheSimilarity), "a number from 0 to 1");
   const chosen = pool.choose(context.policy, input.model);
-  return { question, chosen, maxTokens, isDeclared: input.maxTokens !== undefined, ...(input.conversationId === undefined ? {} : { conversationId: parseConversationId(input.conversationId) }) };
+  return { question, chosen, maxTokens, isDeclared: input.maxTokens !== undefined, skipsCache: skipCache, ...(cacheSimilarity === undefined ? {} : { cacheSimilarity }), ...(input.conversationId === undefined ? {} : { conversationId: parseConversationId(input.conversationId) }) };
 }
 
 /** Throws `BAD_USER_INPUT` for a text that is empty or too long. Measured as sent: a megabyte of blanks is too long as well. */
@@ -48,8 +53,10 @@ export interface AskTokens {
 }
 
 /** The same bound call by call, for its price. */
-export function callsOf(plan: AskPlan, context: TenantContext, embeddingModel: string, { question, history, answer }: AskTokens): readonly BoundedCall[] {
+export function callsOf(plan: AskPlan, context: TenantContext, embeddingModel: string, { question, history, answer }: AskTokens, mayBeCached: boolean): readonly BoundedCall[] {
   return [
+    // In place of the completion; of a model that costs nothing it is the dearer one.
+    ...(mayBeCached ? [{ kind: "CACHE_HIT", model: plan.chosen.model, promptTokens: 0, completionTokens: 0 } as const] : []),
     { kind: "EMBEDDING", model: embeddingModel, promptTokens: Math.ceil(question * embeddingMargin) + 1, completionTokens: 0 },
     { kind: "COMPLETION", model: plan.chosen.model, promptTokens: question + history + context.policy.contextTokens + promptOverheadTokens, completionTokens: answer },
   ];

@@ -4,6 +4,8 @@ import type { Citation } from "./answer-event.js";
 
 export interface ContextPassage extends Passage {
   readonly source: RankedPassage["chunk"];
+  /** Of the document, when it was searched. */
+  readonly documentVersion: number;
   /** Of the text alone. Counting is milliseconds a question, so it is done once. */
   readonly textTokens: number;
 }
@@ -17,23 +19,23 @@ const snippetCharsMax = 280;
 /** Passages in order of rank that fit into the budget. One whose document is gone meanwhile is left out. */
 export function fitPassages(
   ranked: readonly RankedPassage[],
-  titleOf: (passage: RankedPassage) => string | undefined,
+  documentOf: (passage: RankedPassage) => { readonly title: string; readonly version: number } | undefined,
   tokensMax: number,
   countTokens: (text: string) => number,
 ): readonly ContextPassage[] {
   const passages: ContextPassage[] = [];
   let left = tokensMax;
   for (const candidate of ranked) {
-    const documentTitle = titleOf(candidate);
-    if (documentTitle === undefined) continue;
+    const document = documentOf(candidate);
+    if (document === undefined) continue;
     // "It is six weeks" says of what only under "Leaving > Notice period".
-    const title = [...new Set([documentTitle, ...candidate.chunk.headings])].join(" > ");
+    const title = [...new Set([document.title, ...candidate.chunk.headings])].join(" > ");
     const textTokens = countTokens(candidate.chunk.text);
     const tokens = textTokens + countTokens(title) + passageMarksTokens;
     // A smaller one further down may still fit.
     if (tokens > left) continue;
     left -= tokens;
-    passages.push({ label: String(passages.length + 1), title, text: candidate.chunk.text, score: candidate.score, source: candidate.chunk, textTokens });
+    passages.push({ label: String(passages.length + 1), title, text: candidate.chunk.text, score: candidate.score, source: candidate.chunk, documentVersion: document.version, textTokens });
   }
   return passages;
 }

@@ -72,7 +72,7 @@ async function client(as: As): Promise<Client> {
   return made;
 }
 
-const open = async (as: As, input: Record<string, unknown>): Promise<AsyncIterableIterator<Result>> => (await client(as)).iterate({ query, variables: { input: { question, ...input } } }) as AsyncIterableIterator<Result>;
+const open = async (as: As, input: Record<string, unknown>): Promise<AsyncIterableIterator<Result>> => (await client(as)).iterate({ query, variables: { input: { question, skipCache: true, ...input } } }) as AsyncIterableIterator<Result>;
 
 async function all(as: As, input: Record<string, unknown>): Promise<Result[]> {
   const heard: Result[] = [];
@@ -101,7 +101,7 @@ async function eventsOverSse(as: As, input: Record<string, unknown>, signal?: Ab
   const response = await fetch(`${server.url}/graphql`, {
     method: "POST",
     headers: { "content-type": "application/json", accept: "text/event-stream", authorization: `Bearer ${await server.token(as)}` },
-    body: JSON.stringify({ query, variables: { input: { question, ...input } } }),
+    body: JSON.stringify({ query, variables: { input: { question, skipCache: true, ...input } } }),
     ...(signal === undefined ? {} : { signal }),
   });
   const reader = (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader();

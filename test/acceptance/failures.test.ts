@@ -8,7 +8,7 @@ import { startStubModelServer, type StubBehaviour, type StubModelServer } from "
 import { listOf, TestServer, until, type GraphqlAnswer, type Json } from "./server.js";
 
 const handbook = "# Notice\n\nThe notice period of Maple is six weeks to the end of a month.";
-const question = { input: { question: "How long is the notice period?" } };
+const question = { input: { question: "How long is the notice period?", skipCache: true } };
 const neighboured = `mutation ($input: AskInput!) {
   before: startConversation(input: { title: "Before" }) { conversation { title } }
   ask(input: $input) { __typename ... on Answer { text usage { promptTokens completionTokens } } ... on Refusal { code } }

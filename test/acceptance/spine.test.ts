@@ -90,6 +90,9 @@ describe("a question over GraphQL", () => {
     const id = await server.ingest(birchAdmin, "Short-lived", "The password of the tea kitchen cupboard is Rooibos.");
     const question = "What is the password of the tea kitchen cupboard?";
     expect((await server.must(birchAdmin, askText, { input: { question } }))["ask"]?.["text"]).toContain("Rooibos");
+    // By now it lies in the cache as well, for the tenant's every member and for nobody else.
+    expect((await server.must({ ...birchAdmin, user: "mia" }, askText, { input: { question } }))["ask"]).toMatchObject({ cached: true, text: expect.stringContaining("Rooibos"), usage: { completionTokens: 0 } });
+    expect((await server.ask(cedarAdmin, askText, { input: { question, cacheSimilarity: 0 } })).text).not.toContain("Rooibos");
     await server.must(birchAdmin, "mutation ($input: DeleteDocumentInput!) { deleteDocument(input: $input) { documentId } }", { input: { documentId: id } });
     const after = await server.ask(birchAdmin, askText, { input: { question } });
     expect(after.text).not.toContain("Rooibos");

@@ -3,6 +3,7 @@ import { InferencePool } from "../../src/inference/inference-pool.js";
 import { LazyTokenCounter } from "../../src/inference/token-counter.js";
 import { newId, type ChunkId, type ConversationId, type DocumentId } from "../../src/kernel/ids.js";
 import { FairQueue, type FairQueueOptions } from "../../src/metering/fair-queue.js";
+import type { SemanticCache } from "../../src/memory/semantic-cache.js";
 import { MeteredDoor } from "../../src/metering/metered.js";
 import { TurnQueues } from "../../src/metering/turn-queues.js";
 import { AnswerQuestion } from "../../src/orchestrator/answer-question.js";
@@ -53,6 +54,10 @@ export interface AskBench {
   passages: RankedPassage[];
   /** Passages that the tenant has, found or not. */
   chunks: number;
+  /** Of the tenant's index. */
+  revision: number;
+  /** Of a document now; undefined when it is gone. */
+  versionOf: (id: DocumentId) => number | undefined;
   embed: Embedder["embed"];
   failAppend: boolean;
   usedTokens(context: TenantContext): Promise<number>;
@@ -62,7 +67,7 @@ export function passageOf(text: string, score: number): RankedPassage {
   return { chunk: { tenantId: "acme" as RankedPassage["chunk"]["tenantId"], id: newId<ChunkId>("chunk"), documentId: newId<DocumentId>("document"), ordinal: 0, text, headings: [] }, score };
 }
 
-export function openBench(options: { queue?: FairQueueOptions; budgets?: (ledger: MemoryLedger) => Budgets } = {}): AskBench {
+export function openBench(options: { queue?: FairQueueOptions; cache?: SemanticCache; budgets?: (ledger: MemoryLedger) => Budgets } = {}): AskBench {
   const telemetry = recordingTelemetry();
   const quotas = new TenantQuotas(openMemoryCounterStore(), telemetry);
   const ledger = new MemoryLedger();
@@ -76,7 +81,7 @@ export function openBench(options: { queue?: FairQueueOptions; budgets?: (ledger
   };
   const search = async () => bench.passages;
   const bench: AskBench = {
-    answers: new AnswerQuestion({ door, router, embedder, search, pool: new InferencePool([model]), counter, guards: new Guards(telemetry), pseudonyms, telemetry }),
+    answers: new AnswerQuestion({ door, router, embedder, search, pool: new InferencePool([model]), counter, guards: new Guards(telemetry), pseudonyms, telemetry, ...(options.cache === undefined ? {} : { cache: options.cache }) }),
     search: new SearchDocuments({ door, router, embedder, search, counter }),
     model,
     ledger,
@@ -86,6 +91,8 @@ export function openBench(options: { queue?: FairQueueOptions; budgets?: (ledger
     conversation: { id: newId("conversation"), turns: [], owner: "ada" },
     passages: [passageOf("The notice period is six weeks.", 0.9), passageOf("Leave is 29 days.", 0.6)],
     chunks: 2,
+    revision: 1,
+    versionOf: () => 1,
     embed: async () => ({ vectors: [new Float32Array([1, 0])], tokens: 6 }),
     failAppend: false,
     usedTokens: async (context) => {
@@ -101,8 +108,8 @@ function storeOf(bench: AskBench, context: TenantContext): TenantStore {
   const { conversation } = bench;
   const isOwn = (id: ConversationId) => id === conversation.id && context.userId === conversation.owner && context.tenantId === "acme";
   return {
-    documents: { getMany: async (ids: readonly DocumentId[]) => ids.map((id) => ({ id, title: "Handbook" })) },
-    chunks: { statistics: async () => ({ chunks: bench.chunks, meanLength: 10, revision: 1 }) },
+    documents: { getMany: async (ids: readonly DocumentId[]) => ids.map((id) => (bench.versionOf(id) === undefined ? undefined : { id, title: "Handbook", version: bench.versionOf(id) })) },
+    chunks: { statistics: async () => ({ chunks: bench.chunks, meanLength: 10, revision: bench.revision }) },
     conversationsOf: () => ({
       get: async (id: ConversationId) => (isOwn(id) ? { id } : undefined),
       latest: async (id: ConversationId) => (isOwn(id) ? conversation.turns : []),

@@ -4,7 +4,7 @@ import { listOf, type Json } from "../acceptance/server.js";
 import type { ServerProcess } from "../support/server-process.js";
 
 export const askText = `mutation ($input: AskInput!) { ask(input: $input) { __typename ... on Answer { text usage { promptTokens completionTokens } } ... on Refusal { code } } }`;
-export const question = { input: { question: "What does a pallet of cement cost?" } };
+export const question = { input: { question: "What does a pallet of cement cost?", skipCache: true } };
 export const priceList = (price: number): string => `# Prices\n\nA pallet of cement costs ${price} EUR. A pallet of sand costs 87 EUR.`;
 
 const ingestText = "mutation ($input: IngestDocumentInput!) { ingestDocument(input: $input) { document { id } } }";

@@ -78,7 +78,7 @@ function failedView(error: unknown, { requestId, telemetry }: TenantRequest): Fa
 }
 
 /** Lengths and models are the tier's and are checked where the question is answered. */
-function parseAskInput({ question, conversationId, model, maxTokens, idempotencyKey }: AskInputType): AskInput {
+function parseAskInput({ question, conversationId, model, maxTokens, cacheSimilarity, skipCache, idempotencyKey }: AskInputType): AskInput {
   if (question.trim().length === 0) throw badUserInput("question", "no text", "a question");
   if (typeof maxTokens === "number" && maxTokens < 1) throw badUserInput("maxTokens", String(maxTokens), "1 or more");
   if (typeof conversationId === "string" && !isWellFormedId("conversation", conversationId)) throw notFound("Conversation");
@@ -87,6 +87,8 @@ function parseAskInput({ question, conversationId, model, maxTokens, idempotency
     ...(typeof conversationId === "string" ? { conversationId: conversationId as ConversationId } : {}),
     ...(typeof model === "string" ? { model } : {}),
     ...(typeof maxTokens === "number" ? { maxTokens } : {}),
+    ...(typeof cacheSimilarity === "number" ? { cacheSimilarity } : {}),
+    ...(typeof skipCache === "boolean" ? { skipCache } : {}),
     ...(typeof idempotencyKey === "string" ? { idempotencyKey } : {}),
   };
 }

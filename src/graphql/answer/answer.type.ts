@@ -22,6 +22,12 @@ export class AskInputType {
   @Field(() => Int, { nullable: true, description: "Upper bound of the answer's length in tokens; the tier's own bound when left out." })
   maxTokens?: number;
 
+  @Field(() => Float, { nullable: true, description: "How near an earlier question of the tenant must be for its answer to be given again, as a cosine from 0 to 1. Can only raise what the tier demands." })
+  cacheSimilarity?: number;
+
+  @Field(() => Boolean, { nullable: true, description: "True: the model is asked, whatever was answered before." })
+  skipCache?: boolean;
+
   @Field(() => String, { nullable: true, description: "The caller's name for this question: sent again with the same arguments within 24 hours it gets the same answer, made and paid for once. 1 to 200 printable characters; no other user's key can meet it." })
   idempotencyKey?: string;
 }
