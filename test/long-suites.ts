@@ -3,6 +3,7 @@
  * them, and CI with it. `npm test` keeps a shorter suite of the same guarantees.
  */
 export const longSuites = [
+  "test/acceptance/adapters.test.ts",
   "test/acceptance/failures.test.ts",
   "test/acceptance/field-faults-spending.test.ts",
   "test/acceptance/life-cycle.test.ts",

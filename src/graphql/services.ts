@@ -89,6 +89,7 @@ export interface AskInput {
   readonly question: string;
   readonly conversationId?: ConversationId;
   readonly model?: string;
+  readonly adapterId?: AdapterId;
   readonly maxTokens?: number;
   readonly idempotencyKey?: string;
 }

@@ -53,7 +53,8 @@ export class AnswerCache {
     try {
       const [revision, vector] = await Promise.all([this.#revision(asking), embedding]);
       if (isRefusal(vector)) return undefined;
-      const partition = { context, model: plan.chosen.model, maxTokens: plan.maxTokens, promptVersion, index: { epoch: context.epoch, revision } };
+      // Of an adapter by its id: what it answers is not what its base model would.
+      const partition = { context, model: plan.chosen.tuned?.adapterId ?? plan.chosen.model, maxTokens: plan.maxTokens, promptVersion, index: { epoch: context.epoch, revision } };
       const question = { partition, text: plan.question, vector };
       const found = plan.skipsCache ? undefined : cache.find(question, thresholdOf(cachePolicyOf(context.policy), plan.cacheSimilarity));
       const isHit = found !== undefined && (await this.#stands(asking, found));

@@ -1,5 +1,5 @@
 import type { FinishReason } from "../inference/inference-backend.js";
-import type { ChunkId, ConversationId, DocumentId } from "../kernel/ids.js";
+import type { AdapterId, ChunkId, ConversationId, DocumentId } from "../kernel/ids.js";
 import type { Refusal } from "../kernel/refusal.js";
 import type { Stage } from "./stage-clock.js";
 
@@ -7,6 +7,8 @@ export interface AskInput {
   readonly question: string;
   readonly conversationId?: ConversationId;
   readonly model?: string;
+  /** A model of the tenant's own, in the place of the one it is made from. */
+  readonly adapterId?: AdapterId;
   readonly maxTokens?: number;
   /** Cosine, 0..1, that an earlier question needs at least for its answer to stand for this one's. Can only raise the tier's. */
   readonly cacheSimilarity?: number;

@@ -18,6 +18,7 @@ import type { Guards } from "../safety/guards.js";
 import type { PassedPrompt } from "../safety/passed-prompt.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { UserPseudonyms } from "../usage/user-pseudonyms.js";
+import { openAdapter } from "./adapters/open-adapter.js";
 import { endingOf } from "./answer-ending.js";
 import { AnswerAllowance } from "./answer-allowance.js";
 import { AnswerCache, keepable, type CacheLook } from "./answer-cache.js";
@@ -78,7 +79,7 @@ export class AnswerQuestion {
   async *stream(context: TenantContext, deadline: Deadline, input: AskInput, path: string, remembers = true): AsyncGenerator<AnswerEvent> {
     const { guards, pool } = this.parts;
     const stages = new StageClock();
-    const asked = planAsk(context, input, pool);
+    const asked = planAsk(context, input, pool, await openAdapter(this.parts.router, context, deadline, input));
     const checked = await stages.time("guard", () => guards.checkQuestion(context, asked.question));
     if (isRefusal(checked)) return yield checked;
     const plan = { ...asked, question: checked.text };
@@ -194,7 +195,8 @@ export class AnswerQuestion {
   async *#complete(asking: Asking, passages: readonly ContextPassage[]): AsyncGenerator<AnswerEvent, (Completed & { readonly citations: readonly Citation[] }) | Refusal> {
     const { guards, door, counter, pseudonyms } = this.parts;
     const { context, deadline, plan, history } = asking;
-    const settings = { model: plan.chosen.model, maxTokens: plan.maxTokens, userTag: await pseudonyms.forProvider(context), cacheSalt: await pseudonyms.cacheSalt(context), endsAt: deadline.endsAt };
+    const { tuned } = plan.chosen;
+    const settings = { model: plan.chosen.model, ...(tuned === undefined ? {} : { tuned }), maxTokens: plan.maxTokens, userTag: await pseudonyms.forProvider(context), cacheSalt: await pseudonyms.cacheSalt(context), endsAt: deadline.endsAt };
     const contextTokens = passages.reduce((total, passage) => total + passage.textTokens, 0);
     const promptTokens = asking.questionTokens + asking.historyTokens + contextTokens + promptOverheadTokens;
     const call: MeteredCall = { ...callOf(asking, "model"), kind: "COMPLETION", model: plan.chosen.model, reserveTokens: promptTokens + asking.answerTokens, workClass: "INTERACTIVE" };

@@ -1,5 +1,6 @@
 import { promptOverheadTokens } from "../inference/chat-prompt.js";
 import type { ChosenModel, InferencePool } from "../inference/inference-pool.js";
+import type { TenantModel } from "../inference/tenant-model.js";
 import { badUserInput } from "../kernel/errors.js";
 import type { ConversationId } from "../kernel/ids.js";
 import { parseConversationId } from "../memory/conversation-memory.js";
@@ -20,7 +21,7 @@ export interface AskPlan {
 }
 
 /** Throws `BAD_USER_INPUT`, or `NOT_FOUND` for an id that no conversation can have. */
-export function planAsk(context: TenantContext, input: AskInput, pool: InferencePool): AskPlan {
+export function planAsk(context: TenantContext, input: AskInput, pool: InferencePool, tuned?: TenantModel): AskPlan {
   const { maxQuestionChars, maxAnswerTokens } = context.policy;
   const question = checkText("question", input.question, maxQuestionChars);
   const { maxTokens = maxAnswerTokens } = input;
@@ -30,7 +31,7 @@ export function planAsk(context: TenantContext, input: AskInput, pool: Inference
   const { cacheSimilarity, skipCache = false } = input;
   // Also what is no number: a comparison with it is false, and so it would pass any bound that is written the other way round.
   if (cacheSimilarity !== undefined && !(cacheSimilarity >= 0 && cacheSimilarity <= 1)) throw badUserInput("cacheSimilarity", String(cacheSimilarity), "a number from 0 to 1");
-  const chosen = pool.choose(context.policy, input.model);
+  const chosen = tuned === undefined ? pool.choose(context.policy, input.model) : pool.chooseTuned(context, tuned, input.model);
   return { question, chosen, maxTokens, isDeclared: input.maxTokens !== undefined, skipsCache: skipCache, ...(cacheSimilarity === undefined ? {} : { cacheSimilarity }), ...(input.conversationId === undefined ? {} : { conversationId: parseConversationId(input.conversationId) }) };
 }
 

@@ -34,11 +34,13 @@ export function parseIdempotencyKey(value: unknown): string {
 }
 
 /** As they were sent, before any default: what a tier allows may change between two sendings of one question. */
-function argumentsOf({ question, conversationId, model, maxTokens, cacheSimilarity, skipCache }: AskInput): string {
+function argumentsOf({ question, conversationId, model, maxTokens, cacheSimilarity, skipCache, adapterId }: AskInput): string {
   // Appended only where given: keys that were used before these arguments existed keep their hash.
   const cache = cacheSimilarity === undefined && skipCache === undefined ? [] : [cacheSimilarity, skipCache];
+  // An object, which nothing else here is.
+  const adapter = adapterId === undefined ? [] : [{ adapterId }];
   // What is left out is `null` here, which no argument can be.
-  return createHash("sha256").update(JSON.stringify([question, conversationId, model, maxTokens, ...cache])).digest("hex");
+  return createHash("sha256").update(JSON.stringify([question, conversationId, model, maxTokens, ...cache, ...adapter])).digest("hex");
 }
 
 /** One attempt at a question that has a key: the key's record, through the tenant's store wherever the tenant is. */

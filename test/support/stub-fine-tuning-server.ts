@@ -1,4 +1,4 @@
-/** OpenAI's `/files`, `/fine_tuning/jobs` and `/models`, in memory, over a real socket. Jobs run until they are told to end. */
+/** OpenAI's `/files`, `/fine_tuning/jobs`, `/models` and `/chat/completions`, in memory, over a real socket. Jobs run until they are told to end. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -16,6 +16,8 @@ export class StubFineTuningServer {
   readonly jobs: StubJob[] = [];
   readonly deleted = new Set<string>();
   readonly asked: string[] = [];
+  /** The model of each chat, which is answered with its name. */
+  readonly chats: string[] = [];
   /** Called before an answer, with `POST /files` and the like: throw to have the connection broken after the work was done. */
   beforeAnswer: (what: string) => void = () => undefined;
   /** Answered to everything, instead of doing it. */
@@ -54,6 +56,7 @@ export class StubFineTuningServer {
     const path = decodeURIComponent((request.url ?? "").split("?")[0] ?? "").replace("/v1", "");
     const what = `${request.method ?? ""} ${path}`;
     this.asked.push(what);
+    if (what === "POST /chat/completions") return this.#chat(response, JSON.parse(Buffer.concat(parts).toString()) as { model: string });
     const answer = this.status === undefined ? await this.#do(what, Buffer.concat(parts), request.headers["content-type"] ?? "") : undefined;
     try {
       this.beforeAnswer(what);
@@ -62,6 +65,12 @@ export class StubFineTuningServer {
       return;
     }
     response.writeHead(this.status ?? (answer === undefined ? 404 : 200), { "content-type": "application/json" }).end(JSON.stringify(answer ?? { error: { message: "no" } }));
+  }
+
+  #chat(response: ServerResponse, { model }: { model: string }): void {
+    this.chats.push(model);
+    const frames = [{ choices: [{ delta: { content: `Thirty days [1], says ${model}.` } }] }, { choices: [{ delta: {}, finish_reason: "stop" }] }, { choices: [], usage: { prompt_tokens: 100, completion_tokens: 10 } }];
+    response.writeHead(200, { "content-type": "text/event-stream" }).end(`${frames.map((frame) => `data: ${JSON.stringify(frame)}\n\n`).join("")}data: [DONE]\n\n`);
   }
 
   async #do(what: string, body: Buffer, type: string): Promise<object | undefined> {

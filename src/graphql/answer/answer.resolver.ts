@@ -2,7 +2,7 @@ import "reflect-metadata";
 import type { GraphQLResolveInfo } from "graphql";
 import { Arg, Ctx, FieldResolver, Info, Mutation, Resolver, Root, Subscription } from "type-graphql";
 import { badUserInput, notFound, type ErrorCode } from "../../kernel/errors.js";
-import { isWellFormedId, type ConversationId, type TenantId } from "../../kernel/ids.js";
+import { isWellFormedId, type AdapterId, type ConversationId, type TenantId } from "../../kernel/ids.js";
 import { isRefusal, type Refusal } from "../../kernel/refusal.js";
 import type { ConversationRow, DocumentRow } from "../../storage/tenant-store.js";
 import { ConversationType } from "../conversation/conversation.type.js";
@@ -78,14 +78,16 @@ function failedView(error: unknown, { requestId, telemetry }: TenantRequest): Fa
 }
 
 /** Lengths and models are the tier's and are checked where the question is answered. */
-function parseAskInput({ question, conversationId, model, maxTokens, cacheSimilarity, skipCache, idempotencyKey }: AskInputType): AskInput {
+function parseAskInput({ question, conversationId, model, adapterId, maxTokens, cacheSimilarity, skipCache, idempotencyKey }: AskInputType): AskInput {
   if (question.trim().length === 0) throw badUserInput("question", "no text", "a question");
   if (typeof maxTokens === "number" && maxTokens < 1) throw badUserInput("maxTokens", String(maxTokens), "1 or more");
   if (typeof conversationId === "string" && !isWellFormedId("conversation", conversationId)) throw notFound("Conversation");
+  if (typeof adapterId === "string" && !isWellFormedId("adapter", adapterId)) throw notFound("Adapter");
   return {
     question,
     ...(typeof conversationId === "string" ? { conversationId: conversationId as ConversationId } : {}),
     ...(typeof model === "string" ? { model } : {}),
+    ...(typeof adapterId === "string" ? { adapterId: adapterId as AdapterId } : {}),
     ...(typeof maxTokens === "number" ? { maxTokens } : {}),
     ...(typeof cacheSimilarity === "number" ? { cacheSimilarity } : {}),
     ...(typeof skipCache === "boolean" ? { skipCache } : {}),

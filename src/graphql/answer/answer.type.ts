@@ -19,6 +19,9 @@ export class AskInputType {
   @Field(() => String, { nullable: true, description: "A model that the tier allows; the tier's first when left out." })
   model?: string;
 
+  @Field(() => ID, { nullable: true, description: "A `READY` adapter of the tenant, to answer with in the place of the model it is made from, which is what it costs." })
+  adapterId?: string;
+
   @Field(() => Int, { nullable: true, description: "Upper bound of the answer's length in tokens; the tier's own bound when left out." })
   maxTokens?: number;
 
