@@ -48,6 +48,7 @@ import { MemorySpendingStore } from "./quotas/memory-spending-store.js";
 import { openMongoCounterStore } from "./quotas/mongo-counter-store.js";
 import { openRedisCounterStore } from "./quotas/redis-counter-store.js";
 import { TenantBudgets } from "./quotas/tenant-budgets.js";
+import { tokensSince } from "./quotas/lost-counters.js";
 import { TenantQuotas } from "./quotas/tenant-quotas.js";
 import { EmbeddedEmbedder } from "./retrieval/embed/embedded-embedder.js";
 import { OpenAiEmbedder } from "./retrieval/embed/openai-embedder.js";
@@ -147,7 +148,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   closers.add("counters", () => counters.close());
   const projector = new UsageProjector(control.rollups, telemetry);
   closers.add("usage projector", () => projector.close());
-  const quotas = new TenantQuotas(counters, telemetry);
+  const quotas = new TenantQuotas(counters, telemetry, systemClock, (context, from) => tokensSince(ledgerOf(context), from));
   const recorder = new UsageRecorder(ledgerOf, prices, pseudonyms, telemetry);
   // One server alone keeps figures in memory, where a reservation waits for no disk, and has them from the ledger at its start.
   const budgets = new TenantBudgets(config.mongodb.uri === undefined ? new MemorySpendingStore(control.spending) : control.spending, ledgerOf, telemetry);

@@ -5,6 +5,8 @@
 export interface CounterStore {
   /** Whether other servers count here too: decides how much may be remembered between calls. */
   readonly shared: boolean;
+  /** Rises whenever the store may have lost its counters. */
+  readonly generation: number;
   /**
    * Adds `points` to the counter `key`, which is forgotten `windowMs` after its first take, and tells
    * what it then stands at. A take that would pass `limit` is given back before this resolves.

@@ -33,7 +33,12 @@ export class LimiterCounterStore implements CounterStore {
   constructor(
     private readonly limiter: RateLimiterAbstract,
     private readonly onClose: () => Promise<void>,
+    private readonly generationNow: () => number = () => 0,
   ) {}
+
+  get generation(): number {
+    return this.generationNow();
+  }
 
   take(key: string, points: number, limit: number, windowMs: number): Promise<Take> {
     return this.#lanes.take(key, points, limit, windowMs);

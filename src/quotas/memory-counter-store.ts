@@ -10,6 +10,7 @@ export function openMemoryCounterStore(): CounterStore {
 /** A take is a few instructions here and cannot fail: nothing is gathered, timed or tried again. */
 class MemoryCounterStore implements CounterStore {
   readonly shared = false;
+  readonly generation = 0;
   readonly #limiter = new RateLimiterMemory({ points: unreachablePoints, duration: 60, keyPrefix: "" });
 
   async take(key: string, points: number, limit: number, windowMs: number): Promise<Take> {

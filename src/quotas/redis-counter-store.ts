@@ -24,6 +24,9 @@ export async function openRedisCounterStore(url: string, telemetry: Telemetry): 
   });
   // Without a listener ioredis prints each failed reconnection to the console.
   redis.on("error", (error: Error) => telemetry.log("warn", "Redis connection failed", { error: error.message }));
+  // Redis keeps counters in memory: behind a new connection may be one that has just been started.
+  let connections = 0;
+  redis.on("ready", () => (connections += 1));
   try {
     await redis.connect();
     await redis.ping();
@@ -34,5 +37,5 @@ export async function openRedisCounterStore(url: string, telemetry: Telemetry): 
   const limiter = new RateLimiterRedis({ storeClient: redis, points: unreachablePoints, duration: 60, keyPrefix, rejectIfRedisNotReady: true });
   return new LimiterCounterStore(limiter, async () => {
     redis.disconnect();
-  });
+  }, () => connections);
 }

@@ -5,6 +5,7 @@ import { refusal, type Refusal } from "../kernel/refusal.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import { CounterStoreFailed, type CounterStore } from "./counter-store.js";
+import { LostCounters, type SpentSince } from "./lost-counters.js";
 import { openMemoryCounterStore } from "./memory-counter-store.js";
 import type { QuotaView, Quotas, RequestAdmission, TokenReservation, WindowView } from "./quotas.js";
 import { MinuteWindows, tenantCounter, tighterOf, userLimitOf, type MinuteRefusal, type MinuteTake } from "./minute-windows.js";
@@ -28,11 +29,17 @@ export class TenantQuotas implements Quotas {
   readonly #reserved = new Map<TenantId, { tokens: number }>();
   readonly #holder: TokenHolder;
 
-  constructor(store: CounterStore, private readonly telemetry: Telemetry, clock: Clock = systemClock) {
+  readonly #lost: LostCounters | undefined;
+
+  /** `spentSince`: left out, counters that were lost are lost. */
+  constructor(private readonly store: CounterStore, private readonly telemetry: Telemetry, private readonly clock: Clock = systemClock, spentSince?: SpentSince) {
     this.#window = new SlidingWindow(store, clock);
     this.#windows = new MinuteWindows(this.#window, store.shared);
     this.#localWindow = new SlidingWindow(openMemoryCounterStore(), clock);
     this.#local = new MinuteWindows(this.#localWindow, false);
+    if (spentSince !== undefined) {
+      this.#lost = new LostCounters(spentSince, this.#window);
+    }
     this.#holder = { windows: this.#windows, telemetry, take: (context, more) => this.#takeMore(context, more) };
   }
 
@@ -63,6 +70,9 @@ export class TenantQuotas implements Quotas {
     const bound = Math.min(tokens, userLimitOf(context, limit) ?? limit);
     let taken: MinuteTake | MinuteRefusal;
     try {
+      const { generation } = this.store;
+      // Nearly always it is, and then nothing is waited for.
+      if (this.#lost?.isCounted(context, generation) === false) await this.#lost.count(context, generation, this.clock.now());
       taken = await this.#windows.take(context, "tokens", bound, limit);
     } catch (error) {
       return failClosed(error);

@@ -33,7 +33,7 @@ const taken = async (id: TenantId): Promise<ReadonlySet<string>> => {
   const keys = new Set<string>();
   const counted = openMemoryCounterStore();
   const store: CounterStore = {
-    shared: false, read: (read) => counted.read(read), giveBack: (...back) => counted.giveBack(...back), forget: (forgotten) => counted.forget(forgotten), close: () => counted.close(),
+    shared: false, generation: 0, read: (read) => counted.read(read), giveBack: (...back) => counted.giveBack(...back), forget: (forgotten) => counted.forget(forgotten), close: () => counted.close(),
     take: (key, ...rest) => {
       expect(keys.has(key)).toBe(false);
       keys.add(key);

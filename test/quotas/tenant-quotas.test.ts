@@ -16,6 +16,7 @@ function open(store: CounterStore = openMemoryCounterStore()): TenantQuotas {
 
 const brokenStore: CounterStore = {
   shared: true,
+  generation: 0,
   take: () => Promise.reject(new CounterStoreFailed("down")),
   giveBack: () => Promise.reject(new CounterStoreFailed("down")),
   read: () => Promise.reject(new CounterStoreFailed("down")),
