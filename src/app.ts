@@ -20,6 +20,7 @@ import { LazyTokenCounter } from "./inference/token-counter.js";
 import { systemClock } from "./kernel/clock.js";
 import { badUserInput } from "./kernel/errors.js";
 import { CacheKeeper } from "./memory/cache-keeper.js";
+import { ConversationSweeper } from "./memory/conversation-sweeper.js";
 import { SemanticCache } from "./memory/semantic-cache.js";
 import { BatchTurns } from "./metering/batch-turns.js";
 import { FairQueue, slotsDefault } from "./metering/fair-queue.js";
@@ -56,11 +57,12 @@ import type { Embedder } from "./retrieval/embedder.js";
 import { searchPassages } from "./retrieval/search-passages.js";
 import { readTrustMsMax, TenantRouter } from "./routing/tenant-router.js";
 import { Guards } from "./safety/guards.js";
+import { Deadline } from "./kernel/deadline.js";
 import type { TenantId } from "./kernel/ids.js";
 import type { LimiterStore } from "./storage/control/control-plane.js";
 import { CachedTenantDirectory, directoryAgeMsMax } from "./tenancy/tenant-directory.js";
 import { guardProblems, parseTierPolicies } from "./tenancy/tier-policy.js";
-import { resumeTenant, resumeWork } from "./resume-work.js";
+import { activeTenants, resumeTenant, resumeWork } from "./resume-work.js";
 import { serverIdOf } from "./server-id.js";
 import { PriceBook } from "./usage/price-book.js";
 import { RerateUsage } from "./usage/rerate-usage.js";
@@ -109,6 +111,9 @@ const announceMarginMs = 100;
 
 /** The same on top of the age of a server's view of the directory, before an erasure goes on. */
 const stopMarginMs = 200;
+
+/** One batch of a tenant's expired conversations; the next round goes on where it ended. */
+const sweepMsMax = 30_000;
 
 /** A move that is called back ends within seconds; one to a cluster that is down does not, and an operator is told. */
 const moveEndMsMax = 30_000;
@@ -171,6 +176,8 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const cache = new SemanticCache(systemClock);
   const cacheKeeper = new CacheKeeper(cache, directory, telemetry);
   closers.add("answer cache", () => cacheKeeper.close());
+  const sweeper = new ConversationSweeper({ tenants: () => activeTenants(control.directory), router, policies, deadline: () => Deadline.after(sweepMsMax), telemetry });
+  closers.add("conversation sweeper", () => sweeper.close());
   const answers = new AnswerOnce(new AnswerQuestion({ ...shared, pool, guards: new Guards(telemetry), pseudonyms, telemetry, cache }), router, telemetry);
   const answerStreams = new AnswerStreams(answers, directory, telemetry);
   const search = new SearchDocuments(shared);
@@ -220,6 +227,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   eraser.start();
   projector.start();
   cacheKeeper.start();
+  sweeper.start();
 
   if (!config.production) {
     await onboardDemoTenants({ folder, administration, directory, policies, router, ingest, ingestion, markers: control.markers, onProgress: say });

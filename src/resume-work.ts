@@ -59,13 +59,18 @@ async function sendHome({ administration, telemetry }: ResumeTools, record: Tena
 }
 
 async function resumeAll(tools: ResumeTools): Promise<void> {
+  for await (const record of activeTenants(tools.control.directory)) {
+    await sendHome(tools, record);
+    await resumeOne(tools, record);
+  }
+}
+
+/** All tenants that are served, a page at a time. */
+export async function* activeTenants(directory: ControlPlane["directory"]): AsyncGenerator<TenantRecord> {
   let after: string | undefined;
   do {
-    const page = await tools.control.directory.page({ first: pageSizeMax, ...(after === undefined ? {} : { after }) }, { states: ["ACTIVE"] });
-    for (const { item } of page.items) {
-      await sendHome(tools, item);
-      await resumeOne(tools, item);
-    }
+    const page = await directory.page({ first: pageSizeMax, ...(after === undefined ? {} : { after }) }, { states: ["ACTIVE"] });
+    for (const { item } of page.items) yield item;
     after = page.hasNextPage ? page.items.at(-1)?.cursor : undefined;
   } while (after !== undefined);
 }

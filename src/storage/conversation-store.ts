@@ -2,8 +2,10 @@ import { notFound } from "../kernel/errors.js";
 import { newId, type ConversationId, type UserId } from "../kernel/ids.js";
 import type { Page, PageRequest } from "../kernel/page.js";
 import { appendTurn } from "./append-turn.js";
+import { liveOnly } from "./live-conversations.js";
 import { newestFirstSort, olderThan } from "./newest-first.js";
 import { checkPageRequest, pageOf } from "./page-cursor.js";
+import { removalRows, removeConversation } from "./remove-conversation.js";
 import type { StoredConversation, StoredMessage } from "./rows.js";
 import type { Scope } from "./scope.js";
 import type { StoreParts } from "./store-parts.js";
@@ -29,7 +31,7 @@ export class ScopedConversationStore implements ConversationStore {
 
   async getMany(ids: readonly ConversationId[]): Promise<readonly (ConversationRow | undefined)[]> {
     const { scope } = this.parts;
-    const found = await this.parts.read("conversations").find({ _id: { $in: ids.map((id) => scope.key(id)) }, user_id: this.userId });
+    const found = await this.parts.read("conversations").find({ _id: { $in: ids.map((id) => scope.key(id)) }, user_id: this.userId, ...liveOnly(this.parts) });
     const rows = new Map(found.map((stored) => [stored._id, toConversationRow(scope, stored)]));
     return ids.map((id) => rows.get(scope.key(id)));
   }
@@ -37,7 +39,7 @@ export class ScopedConversationStore implements ConversationStore {
   async page(request: PageRequest): Promise<Page<ConversationRow>> {
     const { scope } = this.parts;
     const { first, after } = checkPageRequest(request);
-    const rows = await this.parts.read("conversations").find({ user_id: this.userId, ...olderThan(scope, after) }, { sort: newestFirstSort, limit: first + 1 });
+    const rows = await this.parts.read("conversations").find({ user_id: this.userId, ...liveOnly(this.parts), ...olderThan(scope, after) }, { sort: newestFirstSort, limit: first + 1 });
     return pageOf(rows, first, (row) => toConversationRow(scope, row), (row) => ({ order: row.created_at.getTime(), id: scope.id(row._id) }));
   }
 
@@ -64,22 +66,11 @@ export class ScopedConversationStore implements ConversationStore {
   }
 
   clear(id: ConversationId): Promise<boolean> {
-    return this.parts.write(6, async (turn) => {
-      const removed = await turn.write("conversations").removeOne(this.#one(id));
-      if (removed === undefined) return false;
-      await turn.bury({ collection: "conversations", field: "_id", value: removed._id });
-      const messages = await turn.write("messages").removeMany(this.#messagesOf(id));
-      if (messages > 0) await turn.bury({ collection: "messages", field: "conversation_id", value: id });
-      const answers = await turn.write("idempotency_answers").removeMany(this.#messagesOf(id));
-      if (answers > 0) await turn.bury({ collection: "idempotency_answers", field: "conversation_id", value: id });
-      const feedback = await turn.write("feedback").removeMany(this.#messagesOf(id));
-      if (feedback > 0) await turn.bury({ collection: "feedback", field: "conversation_id", value: id });
-      return true;
-    });
+    return this.parts.write(removalRows, (turn) => removeConversation(turn, this.parts, this.#one(id)));
   }
 
   #one(id: ConversationId) {
-    return { _id: this.parts.scope.key(id), user_id: this.userId };
+    return { _id: this.parts.scope.key(id), user_id: this.userId, ...liveOnly(this.parts) };
   }
 
   #messagesOf(id: ConversationId) {

@@ -1,5 +1,6 @@
 import type { UserId } from "../kernel/ids.js";
 import type { FeedbackStore, Rating } from "./adapter-rows.js";
+import { liveOnly } from "./live-conversations.js";
 import type { StoreParts } from "./store-parts.js";
 
 /** Feedback of one user: the user is in every filter, beside the tenant that the scope adds. */
@@ -12,7 +13,7 @@ export class ScopedFeedbackStore implements FeedbackStore {
       const message = await turn.read("messages").findOne({ _id: scope.key(messageId), user_id: this.userId });
       if (message === undefined) return false;
       // Written and not only read: a conversation that is cleared at the same moment must not leave its feedback behind.
-      const conversation = await turn.write("conversations").update({ _id: scope.key(message.conversation_id), user_id: this.userId }, {});
+      const conversation = await turn.write("conversations").update({ _id: scope.key(message.conversation_id), user_id: this.userId, ...liveOnly(this.parts) }, {});
       if (conversation === undefined) return false;
       await turn.write("feedback").removeOne({ _id: this.#key(messageId), user_id: this.userId });
       await turn.write("feedback").insert([

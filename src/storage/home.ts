@@ -8,7 +8,7 @@ import { internal } from "../kernel/errors.js";
 import type { TenantId, UserId } from "../kernel/ids.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
-import type { HomeKind } from "../tenancy/tier-policy.js";
+import type { HomeKind, TierPolicy } from "../tenancy/tier-policy.js";
 import { ScopedAdapterStore } from "./adapter-store.js";
 import { TenantCheck } from "./belongs-to-tenant.js";
 import { ScopedChunkStore } from "./chunk-store.js";
@@ -18,6 +18,7 @@ import { ScopedDocumentStore } from "./document-store.js";
 import { translating } from "./driver-errors.js";
 import { ScopedFeedbackStore } from "./feedback-store.js";
 import { ScopedIdempotencyStore } from "./idempotency-store.js";
+import { sweepConversations } from "./remove-conversation.js";
 import { poolScope } from "./pool-scope.js";
 import { clearRows, type RowSealer } from "./row-sealer.js";
 import type { ReadTuning } from "./scoped-reader.js";
@@ -112,12 +113,14 @@ export class TenantHome {
       (rows, work) => this.#lane(scope, check, epoch).submit(rows, work),
       this.options.embedding,
       this.options.clock ?? systemClock,
+      conversationMsOf(context.policy),
     );
     return Object.freeze<TenantStore>({
       tenantId,
       home: scope.home,
       documents: new ScopedDocumentStore(parts),
       chunks: new ScopedChunkStore(parts),
+      sweepConversations: (limit: number) => sweepConversations(parts, limit),
       conversationsOf: (userId: UserId) => new ScopedConversationStore(parts, userId),
       idempotencyOf: (userId: UserId) => new ScopedIdempotencyStore(parts, userId),
       adapters: new ScopedAdapterStore(parts),
@@ -139,4 +142,8 @@ export class TenantHome {
     this.#lanes.set(key, lane);
     return lane;
   }
+}
+
+function conversationMsOf({ conversationDays }: TierPolicy): number | undefined {
+  return conversationDays === undefined ? undefined : conversationDays * 86_400_000;
 }

@@ -1,6 +1,8 @@
 import type { UserId } from "../kernel/ids.js";
+import { liveOnly } from "./live-conversations.js";
 import type { StoredIdempotencyAnswer, StoredIdempotencyRecord } from "./rows.js";
 import type { Scope } from "./scope.js";
+import type { StoreParts } from "./store-parts.js";
 import type { WriteTurn } from "./write-turn.js";
 
 /** Keys of one user that are kept at most; the oldest go first. Beyond any honest use: a key a minute of the day. */
@@ -11,13 +13,13 @@ const sweptMax = 10;
 /** Whether everything an answer rests on is still there. */
 export async function answerStands(
   from: Pick<WriteTurn, "read">,
-  scope: Scope,
+  parts: Pick<StoreParts, "scope" | "clock" | "conversationMs">,
   { user_id: userId, conversation_id: conversationId, document_ids: documentIds }: Pick<StoredIdempotencyAnswer, "user_id" | "conversation_id" | "document_ids">,
 ): Promise<boolean> {
-  const keys = [...new Set(documentIds)].map((id) => scope.key(id));
+  const keys = [...new Set(documentIds)].map((id) => parts.scope.key(id));
   if (keys.length > 0 && (await from.read("documents").count({ _id: { $in: keys } })) < keys.length) return false;
   if (conversationId === undefined) return true;
-  return (await from.read("conversations").count({ _id: scope.key(conversationId), user_id: userId })) === 1;
+  return (await from.read("conversations").count({ _id: parts.scope.key(conversationId), user_id: userId, ...liveOnly(parts) })) === 1;
 }
 
 export async function forgetKey(turn: WriteTurn, scope: Scope, { _id, answer_id: answerId }: StoredIdempotencyRecord): Promise<void> {

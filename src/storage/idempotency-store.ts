@@ -83,7 +83,7 @@ export class ScopedIdempotencyStore implements IdempotencyStore {
       ...(given.conversationId === undefined ? {} : { conversation_id: given.conversationId }),
     };
     // What it rests on may be gone by now. Then the text has no business here, but the key is used up all the same.
-    if (await answerStands(turn, this.parts.scope, row)) await turn.write("idempotency_answers").insert([row]);
+    if (await answerStands(turn, this.parts, row)) await turn.write("idempotency_answers").insert([row]);
     // Also for an answer that is not kept: it was given, and its conversation may well be there.
     if (given.conversationId !== undefined && given.turn !== undefined) await appendTurn(turn, this.parts, this.userId, given.conversationId, given.id, given.turn);
     const answered = { answer_id: given.id, lease_until: this.#in(0) };
@@ -115,7 +115,7 @@ export class ScopedIdempotencyStore implements IdempotencyStore {
     if (record.answer_id === undefined) return { state: { kind: record.lease_until > this.#in(0) ? "BUSY" : "FREE" }, record };
     const answer = await from.read("idempotency_answers").findOne({ _id: this.parts.scope.key(record.answer_id), user_id: this.userId });
     // Checked each time: a document that another server removed while the answer was being stored did not take it along.
-    if (answer === undefined || !(await answerStands(from, this.parts.scope, answer))) return { state: { kind: "GONE" }, record };
+    if (answer === undefined || !(await answerStands(from, this.parts, answer))) return { state: { kind: "GONE" }, record };
     return { state: { kind: "ANSWERED", answer: answer.answer }, record };
   }
 

@@ -19,6 +19,8 @@ export class StoreParts {
     readonly write: <Value>(rows: number, work: (turn: WriteTurn) => Promise<Value>) => Promise<Value>,
     readonly embedding: EmbeddingModelRef,
     readonly clock: Clock,
+    /** How long a conversation lives after its latest turn; undefined: until it is cleared. */
+    readonly conversationMs?: number,
   ) {}
 
   get sealer(): RowSealer {

@@ -15,6 +15,8 @@ export interface TenantStore {
   readonly documents: DocumentStore;
   readonly chunks: ChunkStore;
   conversationsOf(userId: UserId): ConversationStore;
+  /** Removes at most `limit` conversations, of all users, that the tier does not keep any longer; how many. */
+  sweepConversations(limit: number): Promise<number>;
   idempotencyOf(userId: UserId): IdempotencyStore;
   readonly adapters: AdapterStore;
   feedbackOf(userId: UserId): FeedbackStore;

@@ -230,7 +230,7 @@ export class FakeServices implements Services {
   }
 
   #storeOf(context: TenantContext): TenantStore {
-    return { tenantId: context.tenantId, home: "POOL", documents: this.#documentsOf(context), chunks: {} as TenantStore["chunks"], conversationsOf: (userId) => this.#conversationsOf(context, userId), idempotencyOf: () => ({}) as IdempotencyStore, adapters: this.#adaptersOf(context), feedbackOf: () => this.#feedbackOf(context) };
+    return { tenantId: context.tenantId, home: "POOL", documents: this.#documentsOf(context), chunks: {} as TenantStore["chunks"], conversationsOf: (userId) => this.#conversationsOf(context, userId), sweepConversations: async () => 0, idempotencyOf: () => ({}) as IdempotencyStore, adapters: this.#adaptersOf(context), feedbackOf: () => this.#feedbackOf(context) };
   }
 
   #documentsOf(context: TenantContext): DocumentStore {

@@ -121,6 +121,10 @@ export class MemoryTenantStore implements TenantStore {
     throw new TypeError("MemoryTenantStore has no conversations");
   }
 
+  async sweepConversations(): Promise<number> {
+    return 0;
+  }
+
   idempotencyOf(): IdempotencyStore {
     throw new TypeError("MemoryTenantStore has no idempotency keys");
   }

@@ -93,6 +93,10 @@ export class MovingStore implements TenantStore {
     trainingRows: (rowsMax, charsMax) => this.#read(({ adapters }) => adapters.trainingRows(rowsMax, charsMax)),
   };
 
+  sweepConversations(limit: number): Promise<number> {
+    return this.#write((store) => store.sweepConversations(limit));
+  }
+
   feedbackOf(userId: UserId): FeedbackStore {
     const of = ({ feedbackOf }: TenantStore): FeedbackStore => feedbackOf(userId);
     return {
