@@ -96,20 +96,28 @@ describe("another tenant's id", () => {
   const victims: { kind: string; id: string; missing: string }[] = [];
   const victim = { tenant: "holly" } as const;
   const attacker = { tenant: "ivy" } as const;
+  /** Of a third tenant: one tenant's requests of a minute would not do for all. */
+  const member = { tenant: "fern", roles: ["member"] } as const;
 
   beforeAll(async () => {
     server = await TestServer.start();
     await server.createTenant("holly", "FREE");
     await server.createTenant("ivy", "PRO");
+    await server.createTenant("fern", "PRO");
     const document = await server.ingest(victim, "Secret plan", "The codename of the secret plan is Mistletoe. Its budget is 4,711 EUR.");
     await server.ingest(attacker, "Own plan", "Our own plan has no codename and a budget of 12 EUR.");
     const started = await server.must(victim, 'mutation { startConversation(input: { title: "Mistletoe" }) { conversation { id } } }');
     const conversation = String(started["startConversation"]?.["conversation"]?.["id"]);
+    await server.must(victim, "mutation ($input: AskInput!) { ask(input: $input) { __typename } }", { input: { question: "What is the codename of the secret plan?", conversationId: conversation } });
+    const talk = await server.must(victim, "query ($id: ID!) { conversation(id: $id) { messages { nodes { id } } } }", { id: conversation });
+    const message = String(talk["conversation"]?.["messages"]?.["nodes"]?.[0]?.["id"]);
+    const weights = await fetch(`${server.url}/adapters?name=Mistletoe&baseModel=Mistletoe`, { method: "POST", headers: { authorization: `Bearer ${await server.token(victim)}` }, body: "weights" });
+    const adapter = ((await weights.json()) as { data: { adapter: { id: string } } }).data.adapter.id;
     const found = await server.must(victim, 'query { search(input: { query: "codename of the secret plan" }) { hits { chunkId } } }');
     const move = await server.must("operator", 'mutation { changeTier(input: { tenantId: "holly", tier: ENTERPRISE }) { placementMove { id } } }');
     const moveId = String(move["changeTier"]?.["placementMove"]?.["id"]);
     await server.untilMoved(moveId);
-    for (const [kind, id] of [["document", document], ["conversation", conversation], ["chunk", String(found["search"]?.["hits"]?.[0]?.["chunkId"])], ["placement move", moveId]] as const) {
+    for (const [kind, id] of [["document", document], ["conversation", conversation], ["chunk", String(found["search"]?.["hits"]?.[0]?.["chunkId"])], ["placement move", moveId], ["message", message], ["adapter", adapter]] as const) {
       victims.push({ kind, id, missing: `${id.slice(0, 4)}${"A".repeat(20)}` });
     }
     victims.push({ kind: "tenant", id: "holly", missing: "nobody" });
@@ -117,14 +125,14 @@ describe("another tenant's id", () => {
   afterAll(() => server.stop());
 
   test("is tried at every root field that takes an id", () => {
-    expect(idArguments().map((argument) => `${argument.field} ${argument.path.join(".")}`)).toEqual(expect.arrayContaining(["document id", "conversation id", "ask input.conversationId", "deleteDocument input.documentId", "search input.filter.documentIds", "tenant id"]));
+    expect(idArguments().map((argument) => `${argument.field} ${argument.path.join(".")}`)).toEqual(expect.arrayContaining(["document id", "conversation id", "ask input.conversationId", "deleteDocument input.documentId", "search input.filter.documentIds", "tenant id", "sendFeedback input.messageId", "ask input.adapterId", "adapter id", "deleteAdapter input.adapterId"]));
   });
 
   test.each(idArguments().map((argument) => [`${argument.operation} ${argument.field}(${argument.path.join(".")})`, argument] as const))(
     "gets from %s exactly what a missing id gets, and leaks nothing",
     async (_name, argument) => {
       for (const { id, missing } of victims) {
-        for (const as of [attacker, { ...attacker, roles: ["member"] }] as const) {
+        for (const as of [attacker, member] as const) {
           const [foreign, absent] = [documentOf(argument, id), documentOf(argument, missing)];
           const foreignAnswer = await server.ask(as, foreign.query, foreign.variables);
           const absentAnswer = await server.ask(as, absent.query, absent.variables);
@@ -136,7 +144,8 @@ describe("another tenant's id", () => {
   );
 
   test("and after all that the victim still has everything", async () => {
-    const { documents, conversations } = await server.must(victim, "{ documents { nodes { title state } } conversations { nodes { title } } }");
+    const { documents, conversations, adapters } = await server.must(victim, "{ documents { nodes { title state } } conversations { nodes { title } } adapters { nodes { name } } }");
+    expect(adapters?.["nodes"]).toEqual([{ name: "Mistletoe" }]);
     expect(documents?.["nodes"]).toEqual([{ title: "Secret plan", state: "READY" }]);
     expect(conversations?.["nodes"]).toEqual([{ title: "Mistletoe" }]);
   });
