@@ -22,7 +22,7 @@ const flowsMax = 50_000;
 /**
  * Start-time fair queueing. Each flow carries the weighted service it has had; the next turn goes
  * to the waiting flow with the least. The virtual time is the service of the flow served last: a
- * flow that comes back from idleness starts there, so nobody saves up turns by being quiet.
+ * flow that comes back from idleness starts there at most, so nobody saves up turns by being quiet.
  */
 export class FlowQueue {
   readonly #flows = new Map<string, Flow>();
@@ -48,8 +48,17 @@ export class FlowQueue {
     const flow = this.#flows.get(name) ?? this.#open(name, weight);
     flow.weight = weight;
     // Not waiting is idle in the sense of fairness even while a call runs: it asked for nothing more.
-    if (flow.waiting.size === 0) flow.service = Math.max(flow.service, this.#virtualTime);
+    if (flow.waiting.size === 0) flow.service = Math.max(flow.service, this.#entry);
     return flow;
+  }
+
+  /**
+   * Where a flow begins that waited for nothing. Not beyond the least served flow that waits: calls are
+   * charged their bound first, and one whose correction brought it back below the virtual time would
+   * be ahead of everybody who comes until it has caught up.
+   */
+  get #entry(): number {
+    return Math.min(this.#virtualTime, this.#heap.least?.service ?? this.#virtualTime);
   }
 
   add(waiter: Waiter): void {
@@ -129,7 +138,7 @@ export class FlowQueue {
   }
 
   #open(name: string, weight: number): Flow {
-    const flow: Flow = { name, weight, running: 0, waiting: new Set(), waitingTokens: 0, service: this.#virtualTime, slot: -1 };
+    const flow: Flow = { name, weight, running: 0, waiting: new Set(), waitingTokens: 0, service: this.#entry, slot: -1 };
     this.#flows.set(name, flow);
     return flow;
   }

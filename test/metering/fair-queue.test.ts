@@ -73,6 +73,26 @@ describe("the fair queue", () => {
     expect(order.slice(0, 4).filter((tenant) => tenant === "careful").length).toBeGreaterThanOrEqual(2);
   });
 
+  it("a flooder whose first bounds were far too high is not ahead of who comes then until it has caught up", async () => {
+    const slots = 4;
+    const queue = new FairQueue({ slots });
+    const order: string[] = [];
+    const ask = (tenant: string, tokens: number, used: number): void =>
+      void turnOf(queue, requestOf(tenant, { tokens })).then(async (turn) => {
+        order.push(tenant);
+        await nextTurnOfLoop();
+        turn.release(used);
+      });
+    // As with lengths that are being learned: the bound is high at first.
+    for (let call = 0; call < 60; call += 1) ask("flooder", call < slots ? 1_000 : 20, 10);
+    for (let round = 0; round < 3; round += 1) await nextTurnOfLoop();
+    const before = order.length;
+    ask("quiet", 100, 100);
+    while (queue.waiting > 0) await nextTurnOfLoop();
+    await nextTurnOfLoop();
+    expect(order.indexOf("quiet") - before).toBeLessThanOrEqual(slots);
+  });
+
   it("serves questions before ingestion, that before audits, and moves last", async () => {
     const requests = [requestOf("a", { workClass: "MOVE" }), requestOf("a", { workClass: "AUDIT" }), requestOf("a", { workClass: "INGEST" }), requestOf("b", { workClass: "INGEST" }), requestOf("c"), requestOf("a")];
     expect(await orderOf(new FairQueue({ slots: 1 }), requests)).toEqual(["c", "a", "a INGEST", "b INGEST", "a AUDIT", "a MOVE"]);
