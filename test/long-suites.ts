@@ -11,6 +11,7 @@ export const longSuites = [
   "test/acceptance/silo-cluster.test.ts",
   "test/erasing/erased-adapters.test.ts",
   "test/isolation/guards-off.test.ts",
+  "test/orchestrator/adapters/adapter-faults.test.ts",
   "test/provisioning/contract.test.ts",
   "test/provisioning/fault-matrix.test.ts",
   "test/provisioning/undone-move.test.ts",

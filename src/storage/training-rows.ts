@@ -1,5 +1,6 @@
 import type { TenantId } from "../kernel/ids.js";
 import type { TrainingRow } from "./adapter-rows.js";
+import { liveOnly } from "./live-conversations.js";
 import { newestFirstSort, olderThan } from "./newest-first.js";
 import type { StoredFeedback } from "./rows.js";
 import type { StoreParts } from "./store-parts.js";
@@ -20,7 +21,10 @@ export async function readTrainingRows(parts: StoreParts, rowsMax: number, chars
     const after = last === undefined ? {} : olderThan(scope, { order: last.created_at.getTime(), id: scope.id(last._id) });
     const batch = await parts.read("feedback").find({ teaches: true, ...after }, { sort: newestFirstSort, limit: batchRows });
     const messages = await parts.read("messages").find({ _id: { $in: batch.map(({ message_id: id }) => scope.key(id)) } });
-    const byKey = new Map(messages.map((message) => [message._id, message]));
+    // Not of a conversation whose time is over and whose rows are only not swept yet.
+    const conversations = await parts.read("conversations").find({ _id: { $in: [...new Set(batch.map(({ conversation_id: id }) => scope.key(id)))] }, ...liveOnly(parts) });
+    const live = new Set(conversations.map(({ _id }) => _id));
+    const byKey = new Map(messages.filter(({ conversation_id: id }) => live.has(scope.key(id))).map((message) => [message._id, message]));
     for (const feedback of batch) {
       const message = byKey.get(scope.key(feedback.message_id));
       // A message of another user with this id cannot be: feedback is written only beside its own.
