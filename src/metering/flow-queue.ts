@@ -8,6 +8,8 @@ export interface Flow extends HeapItem {
   readonly waiting: Set<Waiter>;
   /** Of the calls that wait. */
   waitingTokens: number;
+  /** Charged for calls that run: bounds, of which most comes back. */
+  runningTokens: number;
 }
 
 export interface Waiter {
@@ -21,8 +23,10 @@ const flowsMax = 50_000;
 
 /**
  * Start-time fair queueing. Each flow carries the weighted service it has had; the next turn goes
- * to the waiting flow with the least. The virtual time is the service of the flow served last: a
- * flow that comes back from idleness starts there at most, so nobody saves up turns by being quiet.
+ * to the waiting flow with the least. A flow that comes back from idleness starts at the virtual time,
+ * so nobody saves up turns by being quiet. That is the service of the flow served last, without what
+ * its running calls were charged: bounds that are given back later would keep the newcomer waiting
+ * until the other has used them up after all.
  */
 export class FlowQueue {
   readonly #flows = new Map<string, Flow>();
@@ -48,17 +52,8 @@ export class FlowQueue {
     const flow = this.#flows.get(name) ?? this.#open(name, weight);
     flow.weight = weight;
     // Not waiting is idle in the sense of fairness even while a call runs: it asked for nothing more.
-    if (flow.waiting.size === 0) flow.service = Math.max(flow.service, this.#entry);
+    if (flow.waiting.size === 0) flow.service = Math.max(flow.service, this.#virtualTime);
     return flow;
-  }
-
-  /**
-   * Where a flow begins that waited for nothing. Not beyond the least served flow that waits: calls are
-   * charged their bound first, and one whose correction brought it back below the virtual time would
-   * be ahead of everybody who comes until it has caught up.
-   */
-  get #entry(): number {
-    return Math.min(this.#virtualTime, this.#heap.least?.service ?? this.#virtualTime);
   }
 
   add(waiter: Waiter): void {
@@ -117,7 +112,8 @@ export class FlowQueue {
 
   /** Charges a call whose turn begins now. */
   start(flow: Flow, tokens: number): void {
-    this.#virtualTime = Math.max(this.#virtualTime, flow.service);
+    this.#virtualTime = Math.max(this.#virtualTime, flow.service - flow.runningTokens / flow.weight);
+    flow.runningTokens += tokens;
     flow.running += 1;
     this.#running += 1;
     this.#charge(flow, tokens);
@@ -126,6 +122,7 @@ export class FlowQueue {
   /** Ends a call: the bound it was charged becomes what it used. Never below what it had before. */
   finish(flow: Flow, chargedTokens: number, usedTokens: number): void {
     flow.running -= 1;
+    flow.runningTokens -= chargedTokens;
     this.#running -= 1;
     this.#charge(flow, usedTokens - chargedTokens);
     if (this.#running === 0 && this.#waiting === 0) this.#reset();
@@ -138,7 +135,7 @@ export class FlowQueue {
   }
 
   #open(name: string, weight: number): Flow {
-    const flow: Flow = { name, weight, running: 0, waiting: new Set(), waitingTokens: 0, service: this.#entry, slot: -1 };
+    const flow: Flow = { name, weight, running: 0, waiting: new Set(), waitingTokens: 0, runningTokens: 0, service: this.#virtualTime, slot: -1 };
     this.#flows.set(name, flow);
     return flow;
   }
