@@ -1,4 +1,5 @@
 /** How long a search takes where one tenant has many chunks. The question's embedding is not in it. */
+import { BulkheadError } from "../../../src/kernel/errors.js";
 import { searchPassages } from "../../../src/retrieval/search-passages.js";
 import type { TenantStore } from "../../../src/storage/tenant-store.js";
 import { quantile } from "../bench-result.js";
@@ -14,6 +15,7 @@ const resultsMax = 10;
 /** Unmeasured searches of each system before: code is compiled and vectors are in memory then, as in a server that has run for a minute. */
 const warmSearches = 20;
 const searchesPerReport = 50;
+const firstSearchRefusalsMax = 5;
 
 export interface Latency {
   readonly system: string;
@@ -40,7 +42,7 @@ export async function measureLatency(chunks: number, searches: number, progress:
     const ours = searchModes.map((mode) => ({ system: `bulkhead ${mode}`, run: (text: string, vector: Float32Array) => searchPassages(store, { text, mode, limit: resultsMax, filter: {}, vector }) }));
     const peers = miniSearchNames.map((setting) => ({ system: setting as string, run: async (text: string) => peer(setting, text, resultsMax) }));
     const systems = [...ours, ...peers].map((system) => ({ ...system, latenciesMs: [] as number[] }));
-    const firstVectorSearchMs = await timed(() => searchPassages(store, { text: "", mode: "VECTOR", limit: resultsMax, filter: {}, vector: unitVector(random, embedding.dimensions) }));
+    const firstVectorSearchMs = await timed(() => firstVectorSearch(store, unitVector(random, embedding.dimensions), progress));
     for (let at = -warmSearches; at < searches; at += 1) {
       // In turn, so that a noisy moment of the machine meets all. Each with a question of its own: how often a term occurs is remembered, and a second mode would find it known.
       for (const { run, latenciesMs } of systems) {
@@ -65,6 +67,19 @@ async function ingest(store: TenantStore, texts: readonly SearchableText[], rand
     if (done % 10_000 === 0) progress(`${done} of ${texts.length} chunks ingested after ${((performance.now() - startedAt) / 1_000).toFixed(0)} s`);
   }
   return (texts.length * 1_000) / (performance.now() - startedAt);
+}
+
+/** On a busy machine it may pass the store's time limit, which callers are told as retryable. They would ask again, and so do we. */
+async function firstVectorSearch(store: TenantStore, vector: Float32Array, progress: (line: string) => void): Promise<void> {
+  for (let refused = 0; ; refused += 1) {
+    try {
+      await searchPassages(store, { text: "", mode: "VECTOR", limit: resultsMax, filter: {}, vector });
+      return;
+    } catch (error) {
+      if (!(error instanceof BulkheadError) || error.code !== "SERVICE_UNAVAILABLE" || refused === firstSearchRefusalsMax) throw error;
+      progress("the first vector search passed the store's time limit and is asked again");
+    }
+  }
 }
 
 /** Four to eight words of one passage, so that every search has something to find. */
