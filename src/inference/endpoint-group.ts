@@ -56,11 +56,12 @@ export class EndpointGroup implements InferenceBackend {
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof ModelFailure)) throw error;
-        attempt.fail(error);
+        // A model of one tenant that is gone or broken must not shut the endpoint for all.
+        attempt.fail(error, error.isFault && (request.tuned === undefined || error.kind === "UNREACHABLE"));
         if (hasBegun || left === 0) throw error;
         failure = error;
       } finally {
-        attempt.leave();
+        attempt.leave(request.tuned === undefined);
       }
       tried.add(endpoint);
       if (failure.retry === "ELSEWHERE") excluded.add(endpoint);

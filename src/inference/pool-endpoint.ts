@@ -112,19 +112,20 @@ export class Attempt {
     this.#end("OK", () => this.endpoint.breaker.succeed(this.#isTrial));
   }
 
-  fail(failure: ModelFailure): void {
+  /** `isFault`: whether it speaks against the endpoint, where that is not for the failure alone to say. */
+  fail(failure: ModelFailure, isFault = failure.isFault): void {
     const { retryAfterMs } = failure.details;
     if (retryAfterMs !== undefined) this.endpoint.rest(retryAfterMs);
-    this.#end(failure.kind, () => (failure.isFault ? this.endpoint.breaker.fail(this.#isTrial) : this.endpoint.breaker.drop(this.#isTrial)));
+    this.#end(failure.kind, () => (isFault ? this.endpoint.breaker.fail(this.#isTrial) : this.endpoint.breaker.drop(this.#isTrial)));
   }
 
   /**
    * The caller went away, or its deadline passed. That says nothing of the endpoint, unless it had been
    * silent for half the time in which it must answer: with deadlines that are shorter than its timeout
-   * a dead endpoint would never be found.
+   * a dead endpoint would never be found. `countsSilence` false: the silence may be the model's own.
    */
-  leave(): void {
-    const wasSilent = !this.#hasEvent && this.now() - this.#startedAt >= this.endpoint.client.timeouts.firstByteMs / 2;
+  leave(countsSilence = true): void {
+    const wasSilent = countsSilence && !this.#hasEvent && this.now() - this.#startedAt >= this.endpoint.client.timeouts.firstByteMs / 2;
     this.#end("ABORTED", () => (wasSilent ? this.endpoint.breaker.fail(this.#isTrial) : this.endpoint.breaker.drop(this.#isTrial)));
   }
 

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { EndpointGroup } from "../../src/inference/endpoint-group.js";
 import type { CompletionRequest } from "../../src/inference/inference-backend.js";
 import { InferencePool } from "../../src/inference/inference-pool.js";
+import { statusFailure } from "../../src/inference/model-failure.js";
 import { PoolEndpoint } from "../../src/inference/pool-endpoint.js";
 import { openTenantModel, TenantModel } from "../../src/inference/tenant-model.js";
 import { newId, parseTenantId, type AdapterId } from "../../src/kernel/ids.js";
@@ -23,11 +24,12 @@ const opened = (row: AdapterRow | undefined, id: string = row?.id ?? newId<Adapt
 
 const asked: { readonly endpoint: string; readonly model: string }[] = [];
 
-function endpoint(name: string, trains: boolean, priority: number): PoolEndpoint {
+function endpoint(name: string, trains: boolean, priority: number, before: (request: CompletionRequest) => void = () => undefined): PoolEndpoint {
   const client = {
     timeouts: { firstByteMs: 1_000 },
-    async *complete({ model }: CompletionRequest) {
-      asked.push({ endpoint: name, model });
+    async *complete(request: CompletionRequest) {
+      before(request);
+      asked.push({ endpoint: name, model: request.model });
       yield { kind: "DONE", finishReason: "STOP", usage: { promptTokens: 1, completionTokens: 1 }, cited: [] } as const;
     },
     close: () => undefined,
@@ -53,6 +55,22 @@ test("the pool takes no other tenant's model, no copy of one, and none that was 
   expect(() => pool.chooseTuned(globex, { ...ours, tenantId: globex.tenantId } as TenantModel)).toThrow(expect.objectContaining({ code: "INTERNAL" }) as Error);
   expect(() => new TenantModel(Symbol("maker of TenantModel"), { ...ours })).toThrow(TypeError);
   expect(() => pool.chooseTuned(acme, ours, "other")).toThrow(expect.objectContaining({ code: "BAD_USER_INPUT" }) as Error);
+});
+
+test("one that is gone at the provider shuts its endpoint for nobody", async () => {
+  const trainer = endpoint("lone", true, 0, ({ model }) => {
+    if (model.startsWith("ft:")) throw statusFailure(404);
+  });
+  const alone = new InferencePool([new EndpointGroup([trainer], silentTelemetry)]);
+  const { backend, model, tuned } = alone.chooseTuned(acme, await opened(rowOf("acme")));
+  const request = { model, question: "q", history: [], passages: [], maxTokens: 10, userTag: "u", canary: "c" };
+  for (let n = 0; n < 12; n += 1) {
+    const call = async (): Promise<void> => {
+      for await (const _ of backend.complete({ ...request, ...(tuned === undefined ? {} : { tuned }) }, new AbortController().signal));
+    };
+    await expect(call()).rejects.toMatchObject({ code: "UPSTREAM_FAILED" });
+  }
+  expect(trainer.breaker.openUntil).toBeUndefined();
 });
 
 test("it is asked for where it was trained and nowhere else, also where another endpoint is preferred for its base model", async () => {
