@@ -5,7 +5,7 @@ import { startBenchApp } from "./bench-app.js";
 import { startStubModel } from "./stub-model.js";
 import type { GatewaySystem } from "./gateway-messages.js";
 
-const [system, modelUrl = ""] = process.argv.slice(2) as [GatewaySystem, string?];
+const [system, modelUrl = "", slots = "8"] = process.argv.slice(2) as [GatewaySystem, string?, string?];
 
 /** The peers' schema: what our query reads. */
 const typeDefs = `
@@ -29,7 +29,7 @@ async function starts(which: GatewaySystem): Promise<{ url: string; token: strin
   if (which === "model") return { ...(await startStubModel(Number(modelUrl))), token: "none" };
   if (which === "apollo") return startApollo(askWhole);
   if (which === "apollo streaming") return startApollo(askStreaming);
-  const app = await startBenchApp(modelUrl, ["acme", "globex"]);
+  const app = await startBenchApp(modelUrl, ["acme", "globex"], Number(slots));
   return { ...app, token: app.tokens["acme"] ?? "" };
 }
 

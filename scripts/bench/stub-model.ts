@@ -13,11 +13,14 @@ const whole = JSON.stringify({ id: "chat-1", object: "chat.completion", model: "
 
 const vector = JSON.stringify({ data: [{ index: 0, embedding: Array.from({ length: 512 }, (_, at) => Math.sin(at)) }], usage: { prompt_tokens: 8 } });
 
-/** `serviceMs` pass before the first word; the rest comes at once, a frame a word. */
+/** As answers differ in length. Calls of one length would all end together, which no model's do. */
+const spread = 0.2;
+
+/** `serviceMs`, more or less, pass before the first word; the rest comes at once, a frame a word. */
 export async function startStubModel(serviceMs: number): Promise<{ readonly url: string }> {
   const server = createServer((request, response) => {
     const isEmbedding = request.url?.endsWith("/embeddings") === true;
-    void text(request).then((body) => (isEmbedding ? respond(response, vector) : setTimeout(() => answer(response, (JSON.parse(body) as { stream?: boolean }).stream === true), serviceMs)));
+    void text(request).then((body) => (isEmbedding ? respond(response, vector) : setTimeout(() => answer(response, (JSON.parse(body) as { stream?: boolean }).stream === true), serviceMs * (1 - spread + 2 * spread * Math.random()))));
   });
   server.keepAliveTimeout = 65_000;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
