@@ -48,8 +48,11 @@ export async function searchPassages(store: TenantStore, query: PassageQuery): P
   const passages = new Map<string, RankedPassage>();
   for (const { chunk, score } of near) passages.set(chunk.id, { chunk, score: 0, vectorScore: score });
   for (const { chunk, score } of matching) passages.set(chunk.id, { ...(passages.get(chunk.id) ?? { chunk, score: 0 }), textScore: score });
+  // What a full vector leg leaves out is no nearer than its last, and mostly not much farther. Counted as
+  // unrelated, a passage with the very error code that was asked for lost to forty that only sound alike.
+  const unseenVector = near.length < depth ? 0 : (near.at(-1)?.score ?? 0);
   return [...passages.values()]
-    .map((passage) => ({ ...passage, score: scoreOf(passage, query.mode) }))
+    .map((passage) => ({ ...passage, score: scoreOf(passage, query.mode, unseenVector) }))
     .toSorted((x, y) => y.score - x.score || (x.chunk.id < y.chunk.id ? -1 : 1))
     .slice(0, query.limit);
 }
@@ -63,8 +66,8 @@ async function searchVectors(store: TenantStore, query: PassageQuery, depth: num
   return found.map(({ chunk, score }) => ({ chunk, score: 2 * score - 1 }));
 }
 
-function scoreOf(passage: RankedPassage, mode: SearchMode): number {
-  const vector = Math.max(0, passage.vectorScore ?? 0);
+function scoreOf(passage: RankedPassage, mode: SearchMode, unseenVector: number): number {
+  const vector = Math.max(0, passage.vectorScore ?? unseenVector);
   const text = passage.textScore ?? 0;
   const score = mode === "VECTOR" ? vector : mode === "TEXT" ? text : textWeight * text + vectorWeight * vector;
   return Math.min(1, score);

@@ -180,15 +180,15 @@ describe("erasing a tenant", () => {
 });
 
 describe("an erasure whose server is killed", () => {
-  // PROOF_ERASURES=all dies at each step twice, before and after it takes effect; otherwise once, by turns.
-  const twice = process.env["PROOF_ERASURES"] === "all";
+  // PROOF_ERASURES=all dies at each step twice, before and after it takes effect; otherwise at every third, from one that is drawn.
+  const whole = process.env["PROOF_ERASURES"] === "all";
 
   test("at any of its steps, before or after the step takes effect, is finished by the next and says the same", async () => {
     const unharmed = await erasedWithDeathAt("kapok-0", 0, "BEFORE");
     const points = unharmed.steps;
     expect(points).toBeGreaterThan(8);
-    for (let at = 1; at <= points; at += 1) {
-      for (const when of twice ? (["BEFORE", "AFTER"] as const) : [at % 2 === 0 ? ("BEFORE" as const) : ("AFTER" as const)]) {
+    for (let at = whole ? 1 : 1 + Math.floor(Math.random() * 3); at <= points; at += whole ? 1 : 3) {
+      for (const when of whole ? (["BEFORE", "AFTER"] as const) : [at % 2 === 0 ? ("BEFORE" as const) : ("AFTER" as const)]) {
         const id = `kapok-${at}-${when.toLowerCase()}`;
         const { receipt } = await erasedWithDeathAt(id, at, when);
         expect({ at, when, status: receipt.status, removed: nameless(receipt.removed, id), unreachable: receipt.unreachable }).toEqual({ at, when, status: "COMPLETE", removed: nameless(unharmed.receipt.removed, "kapok-0"), unreachable: [] });

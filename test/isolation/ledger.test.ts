@@ -60,7 +60,7 @@ describe("one call is one row", () => {
     const outcomes = news.flatMap((said) => (said === "READY" ? [] : said.outcomes));
     expect(outcomes).toHaveLength(800);
     expect(new Set(outcomes)).toEqual(new Set(["WRITTEN"]));
-    expect(await control.ledgerOf(contextOf("umbrella")).report(from, to, "MODEL")).toEqual([{ key: "same-model", calls: 100, promptTokens: 100, completionTokens: 100, costMicroUsd: 300 }]);
+    expect(await control.ledgerOf(contextOf("umbrella")).report(from, to, "MODEL")).toEqual([{ key: "same-model", calls: 100, promptTokens: 100, completionTokens: 100, cachedPromptTokens: 0, reasoningTokens: 0, costMicroUsd: 300 }]);
     await Promise.all(servers.map((server) => server.ended()));
   }, 60_000);
 

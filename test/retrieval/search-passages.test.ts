@@ -75,6 +75,15 @@ describe("searchPassages", () => {
     expect(hits[0]?.chunk.text).toBe("torque wrench");
   });
 
+  it("finds the passage with the very code that was asked for, though forty others sound more alike", async () => {
+    const vector = vectorOf("abc");
+    const alike = Array.from({ length: 60 }, (_, n) => Float32Array.from(vector, (value, i) => value * 0.8 + (i === 24 ? 0.5 + n / 1_000 : 0)));
+    const code = Float32Array.from(vector, (value, i) => value * 0.7 + (i === 25 ? 0.7 : 0));
+    await publish(store, "a", [...alike.map((_, n) => `a pump that stops, case ${n}`), "E4711 pump stops"], [...alike, code]);
+    const [first] = await search(store, "E4711", "HYBRID", { vector });
+    expect(first?.chunk.text).toBe("E4711 pump stops");
+  });
+
   it("gives no negative score for a passage that points the other way", async () => {
     await publish(store, "a", ["abc"], [vectorOf("abc").map((value) => -value)]);
     const [hit] = await search(store, "abc", "VECTOR");
