@@ -100,7 +100,9 @@ export class TestServer {
 
   async createTenant(id: string, tier: "FREE" | "PRO" | "ENTERPRISE"): Promise<void> {
     await this.must("operator", "mutation ($input: CreateTenantInput!) { createTenant(input: $input) { tenant { id } } }", { input: { id, name: `Tenant ${id}`, tier } });
-    await this.untilPlaced(id);
+    // It is served at once, in the pool, and moves when its move is taken up.
+    const home = tier === "ENTERPRISE" ? "SILO" : "POOL";
+    await until(async () => ((await this.untilPlaced(id)) === home ? true : undefined));
   }
 
   /** Waits until no move of the tenant is under way. */

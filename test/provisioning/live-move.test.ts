@@ -70,7 +70,7 @@ describe("a tenant that moves there and back while two servers write and read it
     const stop = new AbortController();
     const writers = Promise.all([world, other].map((server) => writeUntil(server, id, stop.signal, told, conversation.id)));
     const pauses: number[] = [];
-    for (const tier of ["ENTERPRISE", "PRO", "ENTERPRISE", "FREE"] as const) {
+    for (const tier of process.env["PROOF_MOVE_DEATHS"] === "all" ? (["ENTERPRISE", "PRO", "ENTERPRISE", "FREE"] as const) : (["ENTERPRISE", "PRO"] as const)) {
       const { move } = await world.administration.changeTier(id, tier);
       await world.mover(world.control, { announceMs: 600, retireAfterMs: 600 }).drive(move?.id);
       const ended = await world.control.moves.find(move?.id ?? ("" as never));
