@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { ClientGone } from "../kernel/client-gone.js";
 import { Deadline } from "../kernel/deadline.js";
@@ -72,5 +73,10 @@ export class AdapterWeights {
     const file = await services.adapterFiles.export(tenant, deadline, id as AdapterId);
     // A browser must neither show nor keep what came from a tenant.
     response.writeHead(200, { "content-type": "application/octet-stream", "content-length": file.length, "content-disposition": "attachment", "cache-control": "no-store" }).end(file);
+    // The file is held until it has been read: who reads nothing keeps this place and no second one, and not for ever.
+    const cut = (): void => void response.destroy();
+    if (deadline.signal.aborted) cut();
+    deadline.signal.addEventListener("abort", cut, { once: true });
+    if (!response.closed) await once(response, "close");
   }
 }

@@ -54,8 +54,10 @@ export class DocumentUploads {
     const release = this.#take(() => this.#shares.take(caller));
     try {
       const tenant = asTenant(context);
+      // One before the body is read: a form that turns out to be none has cost its reading. The rest all or none.
+      await this.parts.gate.admitRequests(tenant, 1);
       const inputs = await this.#read(request, tenant);
-      await this.parts.gate.admitRequests(tenant, inputs.length);
+      if (inputs.length > 1) await this.parts.gate.admitRequests(tenant, inputs.length - 1);
       const answer = await this.#accept(tenant, inputs);
       response.writeHead(200, { "content-type": "application/json; charset=utf-8", "cache-control": "no-store" }).end(`${JSON.stringify(answer)}\n`);
     } finally {

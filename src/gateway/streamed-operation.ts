@@ -59,6 +59,8 @@ export class StreamedOperations {
   /** Everything before execution. Throws what the caller did wrong or may not do. */
   async prepare(request: StreamRequest, caller: VerifiedCaller, isLost = () => false): Promise<PreparedOperation> {
     const { schema, opener, gate } = this.parts;
+    // A socket goes on reading for a while after it was told to close.
+    if (caller.expiresAt * 1_000 <= Date.now()) throw unauthenticated("The token has expired");
     const { document, operation, variables } = this.#parse(request);
     const requestId = newId<RequestId>("request");
     const deadline = Deadline.after(operation.operation === "subscription" ? streamMs(caller) : this.parts.requestDeadlineMs);

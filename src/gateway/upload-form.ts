@@ -8,6 +8,9 @@ type MediaType = IngestInput["mediaType"];
 /** Files of one request. More is a batch that should be split: each waits for the others. */
 export const filesMax = 100;
 
+/** Files, their tags and a title, and the form's end. */
+const partsMax = filesMax + 50;
+
 /** For senders that know no better than `application/octet-stream`, as browsers do of Markdown. */
 const byExtension: Readonly<Record<string, MediaType>> = { ".txt": "text/plain", ".md": "text/markdown", ".markdown": "text/markdown", ".html": "text/html", ".htm": "text/html", ".pdf": "application/pdf" };
 const mediaTypes: ReadonlySet<string> = new Set(Object.values(byExtension));
@@ -39,7 +42,17 @@ async function readForm(body: Buffer, contentType: string, query: URLSearchParam
   return Promise.all(files.map(async (file) => ({ title: title ?? fileName(file.name), mediaType: mediaTypeOf(file.type, file.name), tags, content: new Uint8Array(await file.arrayBuffer()) })));
 }
 
+/** Every part becomes an object before it can be counted: half a million empty ones would hold up the process for seconds. */
+function assertFewParts(body: Buffer, contentType: string): void {
+  const [, quoted, plain] = /boundary=(?:"([^"]+)"|([^;\s]+))/iu.exec(contentType) ?? [];
+  const delimiter = `--${quoted ?? plain ?? ""}`;
+  let parts = 0;
+  for (let at = body.indexOf(delimiter); at >= 0; at = body.indexOf(delimiter, at + delimiter.length)) parts += 1;
+  if (parts > partsMax) throw badUserInput("body", `${parts} parts and more`, `at most ${partsMax}`);
+}
+
 async function parseForm(body: Buffer, contentType: string): Promise<FormData> {
+  assertFewParts(body, contentType);
   try {
     return await new Response(body, { headers: { "content-type": contentType } }).formData();
   } catch {

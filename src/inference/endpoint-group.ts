@@ -57,7 +57,7 @@ export class EndpointGroup implements InferenceBackend {
         signal.throwIfAborted();
         if (!(error instanceof ModelFailure)) throw error;
         // A model of one tenant that is gone or broken must not shut the endpoint for all.
-        attempt.fail(error, error.isFault && (request.tuned === undefined || error.kind === "UNREACHABLE"));
+        attempt.fail(error, error.isFault && (request.tuned === undefined || error.kind === "UNREACHABLE"), request.tuned === undefined);
         if (hasBegun || left === 0) throw error;
         failure = error;
       } finally {

@@ -112,10 +112,11 @@ export class Attempt {
     this.#end("OK", () => this.endpoint.breaker.succeed(this.#isTrial));
   }
 
-  /** `isFault`: whether it speaks against the endpoint, where that is not for the failure alone to say. */
-  fail(failure: ModelFailure, isFault = failure.isFault): void {
+  /** `isFault`: whether it speaks against the endpoint, where that is not for the failure alone to say. `isShared` false: a model of one tenant failed. */
+  fail(failure: ModelFailure, isFault = failure.isFault, isShared = true): void {
     const { retryAfterMs } = failure.details;
-    if (retryAfterMs !== undefined) this.endpoint.rest(retryAfterMs);
+    // One tenant's model that is to be left alone is no reason to leave the others.
+    if (retryAfterMs !== undefined && isShared) this.endpoint.rest(retryAfterMs);
     this.#end(failure.kind, () => (isFault ? this.endpoint.breaker.fail(this.#isTrial) : this.endpoint.breaker.drop(this.#isTrial)));
   }
 

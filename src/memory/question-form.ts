@@ -68,13 +68,16 @@ function partsOf(words: readonly string[], names: ReadonlySet<string>, asked: As
       if (isAmount && emptyInAmounts.has(stem)) continue;
       content.add(stem);
       if (tie !== undefined && !ties.has(stem)) ties.set(stem, tie);
-      marks.push(...open.map((mark) => `${mark} ${stem}`));
+      marks.push(...open.map((mark) => `${mark} ${stem.slice(0, markCharsMax)}`));
       open = [];
       tie = undefined;
     }
   }
   return { numbers, content: [...content], marks: [...marks, ...open].toSorted(), ties };
 }
+
+/** A mark repeats its word: without a bound a question of thousands of negations in front of one endless word would hold a hundred times its length. */
+const markCharsMax = 40;
 
 /** Stand in `asked` already. */
 const askedWords: ReadonlySet<string> = new Set(["many", "much", "long", "often"]);

@@ -158,6 +158,8 @@ export class AnswerQuestion {
     const looking = turn.then(() => this.#cache.look(asking, embedding));
     // Of a question that was answered before, the vector leg is not run, and nobody waits for the words.
     const wanted = embedding.then(async (made) => (isRefusal(made) || (await looking)?.hit !== undefined ? undefined : made));
+    // Nor of this, if the turn never comes: a rejection that nobody hears ends the process.
+    wanted.catch(() => undefined);
     const searching = turn.then(() => this.#search(asking, wanted));
     // If the embedding fails, that is the error to report, and nobody is left to hear of the search's.
     searching.catch(() => undefined);

@@ -3,7 +3,6 @@
  * `AnswerOnce`, which sees to it that a key is answered once over all servers. Here a client that lost
  * its connection finds its answer still under way; on another server it waits and gets the whole.
  */
-import { createHash } from "node:crypto";
 import { ClientGone } from "../kernel/client-gone.js";
 import { Deadline } from "../kernel/deadline.js";
 import { badUserInput, type BulkheadError } from "../kernel/errors.js";
@@ -12,6 +11,7 @@ import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { TenantDirectory } from "../tenancy/tenant-directory.js";
 import type { AnswerEvent, AskInput } from "./answer-event.js";
 import type { AnswerOnce } from "./answer-once.js";
+import { argumentsOf } from "./keyed-question.js";
 import { LiveAnswer } from "./live-answer.js";
 
 export interface StreamTiming {
@@ -55,7 +55,7 @@ export class AnswerStreams {
       if (this.#live.get(id) === live) this.#live.delete(id);
       deadline.abort(reason);
     };
-    const live: LiveAnswer = new LiveAnswer(source, stop, () => this.#watchDeserted(live, context, stop));
+    const live: LiveAnswer = new LiveAnswer(source, stop, () => this.#watchDeserted(live, context, stop), deadline.signal);
     this.#live.set(id, live);
     void live.run().then(() => {
       if (this.#live.get(id) === live) this.#live.delete(id);
@@ -87,6 +87,6 @@ export class AnswerStreams {
 }
 
 /** Of one user's one question. Other arguments under the same key are another's, and `AnswerOnce` says so. JSON keeps the parts apart. */
-function liveId({ tenantId, userId }: TenantContext, { question, conversationId, model, maxTokens, idempotencyKey }: AskInput): string {
-  return createHash("sha256").update(JSON.stringify([tenantId, userId, idempotencyKey, question, conversationId, model, maxTokens])).digest("base64url");
+function liveId({ tenantId, userId }: TenantContext, input: AskInput): string {
+  return JSON.stringify([tenantId, userId, input.idempotencyKey, argumentsOf(input)]);
 }

@@ -34,7 +34,7 @@ export function parseIdempotencyKey(value: unknown): string {
 }
 
 /** As they were sent, before any default: what a tier allows may change between two sendings of one question. */
-function argumentsOf({ question, conversationId, model, maxTokens, cacheSimilarity, skipCache, adapterId }: AskInput): string {
+export function argumentsOf({ question, conversationId, model, maxTokens, cacheSimilarity, skipCache, adapterId }: AskInput): string {
   // Appended only where given: keys that were used before these arguments existed keep their hash.
   const cache = cacheSimilarity === undefined && skipCache === undefined ? [] : [cacheSimilarity, skipCache];
   // An object, which nothing else here is.

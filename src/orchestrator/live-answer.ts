@@ -22,6 +22,8 @@ export class LiveAnswer {
     private readonly source: AsyncIterable<AnswerEvent>,
     private readonly stop: (reason: BulkheadError) => void,
     private readonly onDeserted: () => void,
+    /** The answer's own deadline: a listener that reads no more must not keep what the answer holds. */
+    private readonly signal: AbortSignal,
   ) {}
 
   get isDeserted(): boolean {
@@ -34,7 +36,7 @@ export class LiveAnswer {
       for await (const event of this.source) {
         this.#events.push(event);
         this.#wake();
-        while (this.#isFarAhead()) await this.#change();
+        while (this.#isFarAhead()) await untilAborted(this.#change(), this.signal);
       }
       this.#end = {};
     } catch (error) {

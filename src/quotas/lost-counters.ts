@@ -5,6 +5,7 @@ import type { TenantLedger } from "../storage/control/usage-rows.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import { tenantCounter } from "./minute-windows.js";
 import type { SlidingWindow } from "./sliding-window.js";
+import { withinTimeout } from "./within-timeout.js";
 
 /** Tokens that the ledger has of a tenant's calls since then. */
 export type SpentSince = (context: TenantContext, from: Date) => Promise<number>;
@@ -15,6 +16,9 @@ export async function tokensSince(ledger: TenantLedger, from: Date): Promise<num
   const models = await ledger.report(from, new Date(Date.now() + 60_000), "MODEL");
   return models.reduce((sum, { promptTokens, completionTokens }) => sum + promptTokens + completionTokens, 0);
 }
+
+/** A ledger that falls silent must not hold all of a tenant's calls. */
+const ledgerMsMax = 3_000;
 
 /** Tenants that are known to be counted; past it all are looked up again. */
 const knownMax = 20_000;
@@ -51,7 +55,7 @@ export class LostCounters {
 
   async #spent(context: TenantContext, now: number): Promise<number> {
     try {
-      return await this.spentSince(context, new Date(now - 60_000));
+      return await withinTimeout(this.spentSince(context, new Date(now - 60_000)), ledgerMsMax);
     } catch (error) {
       throw serviceUnavailable("What was spent in the last minute cannot be read now, so nothing is spent", 1_000, error);
     }

@@ -46,7 +46,7 @@ test("every file of a form is a document of its own, priced as one each, and wha
   expect(documents.map((document) => document?.title)).toEqual(["a.md", undefined, undefined, "c.html"]);
   expect(errors).toMatchObject([{ path: ["documents", 1], extensions: { code: "BAD_USER_INPUT" } }, { path: ["documents", 2], extensions: { code: "INTERNAL", requestId: expect.any(String) } }]);
   expect(JSON.stringify(errors)).not.toContain("hunter2");
-  expect(harness.admission.prices).toEqual([4]);
+  expect(harness.admission.prices).toEqual([1, 3]);
   expect(harness.services.documents.every(({ tags }) => tags[0] === "bulk")).toBe(true);
 });
 
@@ -80,9 +80,10 @@ test.each([
   ["a form that is none", "/documents", "no form", { "content-type": "multipart/form-data; boundary=b" }, 400],
   ["a form without a boundary", "/documents", "no form", { "content-type": "multipart/form-data" }, 400],
   ["a form of another kind", "/documents", "--b--", { "content-type": "multipart/mixed; boundary=b" }, 400],
-])("%s is refused as BAD_USER_INPUT before it is charged", async (_name, path, body, headers, status) => {
+  ["a form of twenty thousand parts", "/documents", `${"--b\r\ncontent-disposition: form-data; name=a\r\n\r\n\r\n".repeat(20_000)}--b--`, { "content-type": "multipart/form-data; boundary=b" }, 400],
+])("%s is refused as BAD_USER_INPUT, at the price of one request", async (_name, path, body, headers, status) => {
   expect(await upload(path, body, headers)).toMatchObject({ status, errors: [{ extensions: { code: "BAD_USER_INPUT" } }] });
-  expect([harness.services.documents, harness.admission.prices]).toEqual([[], []]);
+  expect([harness.services.documents, harness.admission.prices]).toEqual([[], [1]]);
 });
 
 test("one tenant's slow uploads take its own places: another tenant's goes through", async () => {

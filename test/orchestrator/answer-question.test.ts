@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { ClientGone } from "../../src/kernel/client-gone.js";
 import { Deadline } from "../../src/kernel/deadline.js";
 import { BulkheadError, upstreamFailed } from "../../src/kernel/errors.js";
 import { newId, type ConversationId } from "../../src/kernel/ids.js";
@@ -31,6 +32,24 @@ describe("an answer", () => {
     const { totalMs, stages } = answer.latency;
     expect(stages.map(({ name }) => name)).toEqual(expect.arrayContaining(["guard", "reserve", "embed", "search", "queue", "model", "settle", "other"]));
     expect(stages.reduce((sum, { ms }) => sum + ms, 0)).toBeCloseTo(totalMs, 0);
+  });
+
+  it("whose caller leaves before its embedding has its turn fails alone: no rejection is left that nobody hears", async () => {
+    const unheard: unknown[] = [];
+    const hear = (reason: unknown): void => void unheard.push(reason);
+    process.on("unhandledRejection", hear);
+    const bench = openBench();
+    bench.embed = () => new Promise(() => undefined);
+    const until = deadline();
+    // More than the embedding has places for: the last one waits in line.
+    const asked = Array.from({ length: 9 }, () => bench.answers.run(open(), until, { question }, "ask"));
+    const told = Promise.allSettled(asked);
+    for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    until.abort(new ClientGone(false));
+    expect((await told).map(({ status }) => status)).toEqual(asked.map(() => "rejected"));
+    for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    process.off("unhandledRejection", hear);
+    expect(unheard).toEqual([]);
   });
 
   it("settles one reservation for its two calls, and writes a row for each", async () => {

@@ -16,7 +16,7 @@ interface Watched {
   readonly deserted: () => number;
 }
 
-function watch(texts: readonly string[], failure?: Error): Watched {
+function watch(texts: readonly string[], failure?: Error, signal: AbortSignal = new AbortController().signal): Watched {
   let read = 0;
   let deserted = 0;
   const stopped: BulkheadError[] = [];
@@ -29,7 +29,7 @@ function watch(texts: readonly string[], failure?: Error): Watched {
     }
     if (failure !== undefined) throw failure;
   }
-  const live = new LiveAnswer(source(), (reason) => stopped.push(reason), () => (deserted += 1));
+  const live = new LiveAnswer(source(), (reason) => stopped.push(reason), () => (deserted += 1), signal);
   return { live, read: () => read, stopped, deserted: () => deserted };
 }
 
@@ -110,4 +110,16 @@ test("a token's end and a suspension end it as leaving does", async () => {
   cut.abort(upstreamFailed("suspended"));
   await Promise.all([hearing, running]);
   expect(stopped).toHaveLength(1);
+});
+
+test("its deadline ends it though a listener that does not read holds it back", async () => {
+  const ends = new AbortController();
+  const { live } = watch(Array.from({ length: 100 }, () => "x".repeat(1_000)), undefined, ends.signal);
+  const running = live.run();
+  const slow = live.listen(new AbortController().signal);
+  await slow.next();
+  for (let waited = 0; waited < 100; waited += 1) await tick();
+  ends.abort(upstreamFailed("over"));
+  await running;
+  await expect(hear(slow)).rejects.toThrow("over");
 });
