@@ -101,7 +101,8 @@ export async function settled(server: ServerProcess, id: string): Promise<Json> 
   return eventually(async () => {
     const { tenant } = await server.must("operator", "query ($id: ID!) { tenant(id: $id) { tier placement latestMove { phase failure } } }", { id });
     const phase = String(tenant?.["latestMove"]?.["phase"] ?? "DONE");
-    return String(tenant?.["placement"]) !== "MOVING" && (phase === "DONE" || phase === "FAILED") ? tenant : undefined;
+    // A change of tier that comes while a move is observed calls it back, so it may end in any of these.
+    return String(tenant?.["placement"]) !== "MOVING" && ["DONE", "FAILED", "CANCELLED", "REVERTED"].includes(phase) ? tenant : undefined;
   });
 }
 

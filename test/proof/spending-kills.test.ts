@@ -1,6 +1,6 @@
 /**
  * Processes that are killed with SIGKILL while their calls are between reservation and settlement.
- * PROOF_KILLS: how many, 100 by default.
+ * PROOF_SPENDING_KILLS: how many, 100 by default.
  */
 import { MongoClient } from "mongodb";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -20,7 +20,7 @@ import { startEngineProcess, temporaryFolder } from "../support/server-process.j
 import type { SpendingErrand, SpendingNews } from "../support/spending-worker.js";
 import { startStubModelServer, type StubModelServer } from "../support/stub-model-server.js";
 
-const kills = Number(process.env["PROOF_KILLS"] ?? 100);
+const kills = Number(process.env["PROOF_SPENDING_KILLS"] ?? 100);
 /** An answer of the slow model takes about 200 ms: kills come at every moment of it. */
 const killAfterMsMax = 700;
 const callers = 4;
