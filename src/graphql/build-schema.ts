@@ -16,6 +16,7 @@ import { FeedbackResolver } from "./feedback/feedback.resolver.js";
 import { guardSubscriptions } from "./guard-subscriptions.js";
 import { ErasureResolver } from "./erasure/erasure.resolver.js";
 import { fieldRules, type FieldRules } from "./permissions.js";
+import { PassageResolver } from "./passage/passage.resolver.js";
 import { PlacementMoveResolver } from "./placement-move/placement-move.resolver.js";
 import { QuotaResolver } from "./quota/quota.resolver.js";
 import { assertRuleCoverage, type RuleCoverage } from "./rule-coverage.js";
@@ -62,7 +63,7 @@ const noTopics: PubSub = {
 function buildBareSchema(): GraphQLSchema {
   return buildSchemaSync({
     resolvers: [
-      ViewerResolver, QuotaResolver, DocumentResolver, SearchResolver, ConversationResolver, MessageResolver,
+      ViewerResolver, QuotaResolver, DocumentResolver, PassageResolver, SearchResolver, ConversationResolver, MessageResolver,
       AnswerResolver, UsageResolver, RerateResolver, TenantResolver, ErasureResolver, PlacementMoveResolver,
       AdapterResolver, FeedbackResolver,
     ],

@@ -50,7 +50,7 @@ function connection(noun: string): Record<string, Record<string, FieldRule>> {
 
 export const fieldRules: FieldRules = {
   Query: {
-    ...each(member, "viewer", "quota", "documents", "document", "search", "conversations", "conversation", "usage", "adapters", "adapter"),
+    ...each(member, "viewer", "quota", "documents", "document", "passage", "search", "conversations", "conversation", "usage", "adapters", "adapter"),
     ...each(operator, "tenants", "tenant", "placementMove", "erasure"),
   },
   Mutation: {
@@ -79,6 +79,8 @@ export const fieldRules: FieldRules = {
 
   SearchResult: allow(underRuled, "mode", "hits"),
   SearchHit: allow(tagged, "document", "chunkId", "ordinal", "headings", "snippet", "score", "vectorScore", "textScore"),
+
+  Passage: allow(tagged, "id", "document", "ordinal", "headings", "text", "before", "after"),
 
   Conversation: allow(tagged, "id", "title", "createdAt", "updatedAt", "messages"),
   Message: allow(tagged, "id", "question", "answer", "createdAt", "conversation"),

@@ -5,7 +5,7 @@ import { pageSizeDefault, pageSizeMax } from "../kernel/page.js";
 import { queryLimits } from "./query-limits.js";
 
 /** Root fields that do more than read a row, in reads: `ask` searches and calls a model, `search` embeds. */
-const rootCosts: Readonly<Record<string, number>> = { ask: 100, answer: 100, search: 20, ingestDocument: 20, exportUsage: 100 };
+const rootCosts: Readonly<Record<string, number>> = { ask: 100, answer: 100, search: 20, passage: 3, ingestDocument: 20, exportUsage: 100 };
 
 /** Costs remembered for one document: a page size a caller varies on purpose must not grow memory. */
 const costsPerDocumentMax = 16;

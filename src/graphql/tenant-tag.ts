@@ -3,7 +3,7 @@ import { internal, notFound } from "../kernel/errors.js";
 import type { RequestContext } from "./request-context.js";
 
 /** Types whose objects are a tenant's content. Each object carries the tenant it was read as. */
-export const tenantOwnedTypes = ["Document", "Conversation", "Message", "SearchHit", "Citation", "Adapter"] as const;
+export const tenantOwnedTypes = ["Document", "Conversation", "Message", "SearchHit", "Citation", "Passage", "Adapter"] as const;
 
 /**
  * The third wall. graphql-js asks `isTypeOf` for every object before it reads a field of it; there

@@ -6,7 +6,7 @@ import type { Narrowing, Scope } from "./scope.js";
 import { blobField } from "./sealing/sealed-fields.js";
 import { withAllForms } from "./sealing/with-all-forms.js";
 import type { StoreParts } from "./store-parts.js";
-import type { ChunkRow, ChunkStore, ScoredChunk, TermMatch } from "./tenant-store.js";
+import type { ChunkRow, ChunkStore, PassageRow, ScoredChunk, TermMatch } from "./tenant-store.js";
 import { totalsFilter } from "./totals.js";
 
 /** As `schema/collections/tenant.chunks.json` names it. */
@@ -55,6 +55,21 @@ export class ScopedChunkStore implements ChunkStore {
     const found = await this.parts.read("chunks").find({ _id: { $in: ids.map((id) => scope.key(id)) } }, { without: heavyFields });
     const rows = new Map(found.map((row) => [row._id, toChunkRow(scope, row)]));
     return ids.map((id) => rows.get(scope.key(id)));
+  }
+
+  async passage(id: ChunkId): Promise<PassageRow | undefined> {
+    const { scope } = this.parts;
+    const chunks = this.parts.read("chunks");
+    const stored = await chunks.findOne({ _id: scope.key(id) }, { without: heavyFields });
+    if (stored === undefined) return undefined;
+    const { document_id, version, ordinal } = stored;
+    const neighbours = await chunks.find({ document_id, version, ordinal: { $in: [ordinal - 1, ordinal + 1] } }, { without: heavyFields });
+    // Read last: if the version still stands now, its neighbours were all there a moment ago.
+    const document = await this.parts.read("documents").findOne({ _id: scope.key(document_id) });
+    if (document?.state !== "READY" || document.version !== version) return undefined;
+    const textAt = (at: number): string | undefined => neighbours.find((row) => row.ordinal === at)?.text;
+    const [before, after] = [textAt(ordinal - 1), textAt(ordinal + 1)];
+    return { ...toChunkRow(scope, stored), ...(before === undefined ? {} : { before }), ...(after === undefined ? {} : { after }) };
   }
 
   async isSearchable(documentId: DocumentId, version: number): Promise<boolean> {

@@ -78,6 +78,9 @@ export interface ChunkRow extends TenantOwned {
   readonly headings: readonly string[];
 }
 
+/** A passage where it stands; `before` and `after` are the texts of its neighbours, absent at the document's ends. */
+export type PassageRow = ChunkRow & { readonly before?: string; readonly after?: string };
+
 export type TermMatch = ChunkRow & Pick<NewChunk, "terms" | "termCounts" | "length">;
 export interface ScoredChunk { readonly chunk: ChunkRow; readonly score: number }
 
@@ -123,6 +126,8 @@ export interface ChunkStore {
   /** Number of chunks and mean length, for BM25. `revision` grows whenever a document is published, becomes searchable or is removed. */
   statistics(): Promise<{ readonly chunks: number; readonly meanLength: number; readonly revision: number }>;
   getMany(ids: readonly ChunkId[]): Promise<readonly (ChunkRow | undefined)[]>;
+  /** Undefined unless it belongs to the present version of a document that is `READY`. */
+  passage(id: ChunkId): Promise<PassageRow | undefined>;
   /** Whether vector search already returns the last chunk of this version: Atlas indexes with a delay. */
   isSearchable(documentId: DocumentId, version: number): Promise<boolean>;
 }

@@ -65,6 +65,37 @@ describe("a question over GraphQL", () => {
     for (const hit of hits) expect(hit["document"]?.["id"]).toBe(birchDocument);
   });
 
+  test("a citation and a hit open their passage where it stands, in the pool and in a silo; any other id is as missing as one that never was", async () => {
+    const open = "query ($id: ID!) { passage(id: $id) { id ordinal headings text before after document { id title } } }";
+    const opened: Json[] = [];
+    for (const admin of [birchAdmin, cedarAdmin]) {
+      const { ask } = await server.must(admin, askText, { input: { question: "Within how many days of delivery may goods be returned?", skipCache: true } });
+      const { chunkId, document } = (ask?.["citations"]?.[0] ?? {}) as Json;
+      const { passage } = await server.must(admin, open, { id: chunkId });
+      expect(passage).toMatchObject({ id: chunkId, document, text: expect.stringContaining("may be returned") });
+      const { search } = await server.must(admin, 'query { search(input: { query: "days of annual leave" }) { hits { chunkId ordinal headings snippet } } }');
+      const hit = listOf(search?.["hits"])[0] as Json;
+      expect((await server.must(admin, open, { id: hit["chunkId"] }))["passage"]).toMatchObject({ id: hit["chunkId"], ordinal: hit["ordinal"], headings: hit["headings"], text: hit["snippet"] });
+      opened.push(passage as Json);
+    }
+    const [birchs, cedars] = opened;
+    const gone = await server.ingest(birchAdmin, "Short-lived", "The colour of the cellar door is magenta.");
+    const { search } = await server.must(birchAdmin, "query ($id: ID!) { search(input: { query: \"colour of the cellar door\", filter: { documentIds: [$id] } }) { hits { chunkId } } }", { id: gone });
+    const stale = listOf(search?.["hits"])[0]?.["chunkId"];
+    await server.must(birchAdmin, open, { id: stale });
+    await server.must(birchAdmin, "mutation ($input: DeleteDocumentInput!) { deleteDocument(input: $input) { documentId } }", { input: { documentId: gone } });
+    const missing = await Promise.all([
+      server.ask(birchAdmin, open, { id: cedars?.["id"] }),
+      server.ask(cedarAdmin, open, { id: birchs?.["id"] }),
+      server.ask(birchAdmin, open, { id: stale }),
+      server.ask(birchAdmin, open, { id: "chk_AAAAAAAAAAAAAAAAAAAA" }),
+      server.ask(birchAdmin, open, { id: birchDocument }),
+      server.ask(birchAdmin, open, { id: "../../etc/passwd" }),
+    ]);
+    expect(new Set(missing.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
+    expect(missing[0]?.errors[0]).toMatchObject({ message: "Passage not found", extensions: { code: "NOT_FOUND" } });
+  });
+
   test("writes one ledger row a model call, which the usage report sums by operation", async () => {
     const usage = async (): Promise<Json> => (await server.must(birchAdmin, "{ usage(input: { groupBy: OPERATION }) { groups { key total { calls promptTokens completionTokens costMicroUsd cost } } total { calls costMicroUsd } } }"))["usage"] as Json;
     const before = await usage();

@@ -35,6 +35,8 @@ describe("with the store's walls taken down", () => {
     expectDenied(await harness.query("{ documents { nodes { title } } }", { token }), "Document");
     expectDenied(await harness.query("{ documents { edges { cursor node { title } } } }", { token }), "Document");
     harness.telemetry.alarms.length = 0;
+    expectDenied(await harness.query(`{ passage(id: "chk_${row.id.slice(4)}") { text } }`, { token }), "Passage");
+    harness.telemetry.alarms.length = 0;
     expectDenied(await harness.query('{ search(input: { query: "x" }) { hits { snippet } } }', { token }), "SearchHit");
   });
 

@@ -125,7 +125,7 @@ describe("another tenant's id", () => {
   afterAll(() => server.stop());
 
   test("is tried at every root field that takes an id", () => {
-    expect(idArguments().map((argument) => `${argument.field} ${argument.path.join(".")}`)).toEqual(expect.arrayContaining(["document id", "conversation id", "ask input.conversationId", "deleteDocument input.documentId", "search input.filter.documentIds", "tenant id", "sendFeedback input.messageId", "ask input.adapterId", "adapter id", "deleteAdapter input.adapterId"]));
+    expect(idArguments().map((argument) => `${argument.field} ${argument.path.join(".")}`)).toEqual(expect.arrayContaining(["document id", "conversation id", "ask input.conversationId", "deleteDocument input.documentId", "search input.filter.documentIds", "passage id", "tenant id", "sendFeedback input.messageId", "ask input.adapterId", "adapter id", "deleteAdapter input.adapterId"]));
   });
 
   test.each(idArguments().map((argument) => [`${argument.operation} ${argument.field}(${argument.path.join(".")})`, argument] as const))(

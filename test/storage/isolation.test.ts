@@ -50,6 +50,7 @@ describe("a tenant that knows another's ids", () => {
     expect((await store.documents.page({ first: 10 }, {})).items).toEqual([]);
     expect(await store.documents.unfinished(10)).toEqual([]);
     expect(await store.chunks.getMany([chunk.id])).toEqual([undefined]);
+    expect(await store.chunks.passage(chunk.id)).toBeUndefined();
     expect(await store.chunks.nearest(east, 10, { documentIds: [document.id] })).toEqual([]);
     expect(await store.chunks.nearest(east, 10, {})).toEqual([]);
     expect(await store.chunks.withAnyTerm(["secret"], 10, {})).toEqual([]);
@@ -170,6 +171,7 @@ describe("with the first wall taken down", () => {
     ["chunks.nearest", () => breached.chunks.nearest(east, 10, {})],
     ["chunks.withAnyTerm", () => breached.chunks.withAnyTerm(["secret"], 10, {})],
     ["chunks.getMany", () => breached.chunks.getMany([foreign.chunk.id])],
+    ["chunks.passage", () => breached.chunks.passage(foreign.chunk.id)],
     ["chunks.statistics", () => breached.chunks.statistics()],
     ["chunks.isSearchable", () => breached.chunks.isSearchable(foreign.document.id, 1)],
     ["conversations.get", () => breached.conversationsOf(theirs.userId).get(foreign.conversation.id)],

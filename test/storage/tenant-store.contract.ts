@@ -160,6 +160,29 @@ export function tenantStoreContract(name: string, open: () => Promise<TenantStor
       await expect.poll(() => hits({}), { timeout: 20_000 }).toBe(0);
     });
 
+    it("shows a passage between its neighbours, of the present version of a ready document alone", async () => {
+      const { id } = await store.documents.add(newDocument(), caps);
+      const old = [newChunk(0, [1, 0, 0, 0]), newChunk(1, [0, 1, 0, 0]), newChunk(2, [0, 0, 1, 0])];
+      await store.documents.publish(id, old, testEmbedding, caps);
+      const [first, middle, last] = old.map((chunk) => chunk.id);
+      expect(await store.chunks.passage(middle as ChunkId)).toBeUndefined();
+      await store.documents.markReady(id, 1);
+      expect(await store.chunks.passage(middle as ChunkId)).toEqual({ tenantId: store.tenantId, id: middle, documentId: id, ordinal: 1, text: "Passage 1", headings: ["Chapter"], before: "Passage 0", after: "Passage 2" });
+      expect(await store.chunks.passage(first as ChunkId)).toEqual({ tenantId: store.tenantId, id: first, documentId: id, ordinal: 0, text: "Passage 0", headings: ["Chapter"], after: "Passage 1" });
+      const end = await store.chunks.passage(last as ChunkId);
+      expect(end?.before).toBe("Passage 1");
+      expect(end).not.toHaveProperty("after");
+      const next = newChunk(0, [0, 0, 0, 1]);
+      await store.documents.publish(id, [next], testEmbedding, caps);
+      expect(await store.chunks.passage(next.id)).toBeUndefined();
+      await store.documents.markReady(id, 2);
+      expect(await store.chunks.passage(next.id)).toEqual({ tenantId: store.tenantId, id: next.id, documentId: id, ordinal: 0, text: "Passage 0", headings: ["Chapter"] });
+      for (const stale of [first, middle, last]) expect(await store.chunks.passage(stale as ChunkId)).toBeUndefined();
+      await store.documents.remove(id);
+      expect(await store.chunks.passage(next.id)).toBeUndefined();
+      expect(await store.chunks.passage(newId<ChunkId>("chunk"))).toBeUndefined();
+    });
+
     it("finds chunks by term with what BM25 needs", async () => {
       const { id } = await store.documents.add(newDocument({ tags: ["x"] }), caps);
       const chunks = [newChunk(0, [1, 0, 0, 0], { terms: ["alpha", "beta"], termCounts: [3, 1], length: 4 }), newChunk(1, [0, 1, 0, 0], { terms: ["beta"], termCounts: [2], length: 2 })];

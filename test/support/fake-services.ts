@@ -7,7 +7,7 @@ import type { AnswerEvent, Answered, AskInput, Services, TenantAdministration } 
 import type { PlacementMoveRow } from "../../src/storage/control/control-plane.js";
 import type { ErasureRow } from "../../src/storage/control/erasure-rows.js";
 import type { AdapterRow, AdapterStore, FeedbackStore } from "../../src/storage/adapter-rows.js";
-import type { ChunkRow, ConversationRow, ConversationStore, DocumentRow, DocumentStore, IdempotencyStore, MessageRow, TenantStore } from "../../src/storage/tenant-store.js";
+import type { ChunkRow, ChunkStore, ConversationRow, ConversationStore, DocumentRow, DocumentStore, IdempotencyStore, MessageRow, TenantStore } from "../../src/storage/tenant-store.js";
 import type { TenantContext } from "../../src/tenancy/tenant-context.js";
 import type { TenantRecord } from "../../src/tenancy/tenant-record.js";
 import { readGuardSetting } from "../../src/tenancy/guard-policy.js";
@@ -230,7 +230,7 @@ export class FakeServices implements Services {
   }
 
   #storeOf(context: TenantContext): TenantStore {
-    return { tenantId: context.tenantId, home: "POOL", documents: this.#documentsOf(context), chunks: {} as TenantStore["chunks"], conversationsOf: (userId) => this.#conversationsOf(context, userId), sweepConversations: async () => 0, idempotencyOf: () => ({}) as IdempotencyStore, adapters: this.#adaptersOf(context), feedbackOf: () => this.#feedbackOf(context) };
+    return { tenantId: context.tenantId, home: "POOL", documents: this.#documentsOf(context), chunks: this.#chunksOf(context), conversationsOf: (userId) => this.#conversationsOf(context, userId), sweepConversations: async () => 0, idempotencyOf: () => ({}) as IdempotencyStore, adapters: this.#adaptersOf(context), feedbackOf: () => this.#feedbackOf(context) };
   }
 
   #documentsOf(context: TenantContext): DocumentStore {
@@ -247,6 +247,17 @@ export class FakeServices implements Services {
       },
     };
     return store as DocumentStore;
+  }
+
+  /** One passage a document, under the document's own letters. */
+  #chunksOf(context: TenantContext): ChunkStore {
+    const store: Partial<ChunkStore> = {
+      passage: (id) => {
+        const row = this.#visible(context).find((candidate) => candidate.id.slice(4) === id.slice(4));
+        return Promise.resolve(row === undefined ? undefined : { ...chunkOf(row), id, after: `more about ${row.title}` });
+      },
+    };
+    return store as ChunkStore;
   }
 
   #adaptersOf(context: TenantContext): AdapterStore {

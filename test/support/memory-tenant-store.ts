@@ -111,6 +111,13 @@ export class MemoryTenantStore implements TenantStore {
       return { chunks: chunks.length, meanLength: chunks.length === 0 ? 0 : chunks.reduce((sum, chunk) => sum + chunk.length, 0) / chunks.length, revision: this.revision };
     },
     getMany: async (ids) => ids.map((id) => this.stored.get(id)).map((chunk) => (chunk === undefined ? undefined : this.#row(chunk))),
+    passage: async (id) => {
+      const chunk = this.stored.get(id);
+      if (chunk === undefined || this.rows.get(chunk.documentId)?.state !== "READY") return undefined;
+      const textAt = (at: number): string | undefined => [...this.stored.values()].find(({ documentId, ordinal }) => documentId === chunk.documentId && ordinal === at)?.text;
+      const [before, after] = [textAt(chunk.ordinal - 1), textAt(chunk.ordinal + 1)];
+      return { ...this.#row(chunk), ...(before === undefined ? {} : { before }), ...(after === undefined ? {} : { after }) };
+    },
     isSearchable: async (id, version) => {
       this.searchableAfter -= 1;
       return this.searchableAfter < 0 && this.rows.get(id)?.version === version;

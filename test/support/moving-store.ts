@@ -43,6 +43,7 @@ export class MovingStore implements TenantStore {
     withAnyTerm: (terms, limit, filter) => this.#read(({ chunks }) => chunks.withAnyTerm(terms, limit, filter)),
     statistics: () => this.#read(({ chunks }) => chunks.statistics()),
     getMany: (ids) => this.#read(({ chunks }) => chunks.getMany(ids)),
+    passage: (id) => this.#read(({ chunks }) => chunks.passage(id)),
     isSearchable: (id, version) => this.#read(({ chunks }) => chunks.isSearchable(id, version)),
   };
 
