@@ -10,6 +10,7 @@ import { logUnexpected } from "./apollo-server.js";
 import { CutStream, maskResult } from "./cut-stream.js";
 import type { RequestOpener } from "./open-request.js";
 import type { OperationGate } from "./operation-gate.js";
+import { SingleAnswer } from "./single-answer.js";
 import { TenantShares } from "./tenant-shares.js";
 
 export interface StreamParts {
@@ -74,15 +75,24 @@ export class StreamedOperations {
     }
   }
 
-  /** Runs a prepared operation. Its stream ends when the token expires, the tenant is suspended, or the client goes. */
-  async start(args: PreparedOperation): Promise<CutStream | ExecutionResult> {
+  /** Runs a prepared operation. It, or its stream, ends when the token expires, the tenant is suspended, or the client goes. */
+  async start(args: PreparedOperation): Promise<CutStream | SingleAnswer | ExecutionResult> {
     const context = args.contextValue;
     const report = (error: GraphQLError): void => logUnexpected(error, context, this.parts.telemetry);
     const operation = getOperationAST(args.document, args.operationName);
     if (operation?.operation === "subscription") return this.#openStream(args, report);
-    const result = await execute(args);
-    context.deadline.dispose();
-    return maskResult(result, context, report);
+    return new SingleAnswer(this.#execute(args, report), context.deadline, args.isLost);
+  }
+
+  async #execute(args: PreparedOperation, report: (error: GraphQLError) => void): Promise<ExecutionResult> {
+    const { contextValue: context, caller } = args;
+    const watch = this.#watchSuspension(caller, context);
+    try {
+      return maskResult(await execute(args), context, report);
+    } finally {
+      clearInterval(watch);
+      context.deadline.dispose();
+    }
   }
 
   async #openStream(args: PreparedOperation, report: (error: GraphQLError) => void): Promise<CutStream | ExecutionResult> {

@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { GraphQLError, type ExecutionArgs } from "graphql";
 import { type Extra, useServer } from "graphql-ws/use/ws";
 import { WebSocketServer, type WebSocket } from "ws";
-import { internal, queryTooComplex, unauthenticated } from "../kernel/errors.js";
+import { BulkheadError, internal, queryTooComplex, unauthenticated } from "../kernel/errors.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import { maskError, maskRequestError, meantError } from "../graphql/mask-errors.js";
 import type { VerifiedCaller } from "../tenancy/verified-caller.js";
@@ -13,8 +13,9 @@ import { bodyBytesMax } from "./read-body.js";
 import type { PreparedOperation, StreamedOperations } from "./streamed-operation.js";
 import { TenantShares } from "./tenant-shares.js";
 import type { TokenVerifier } from "./token-verifier.js";
+import { WaitingSockets } from "./waiting-sockets.js";
 
-/** Each costs about 50 KB and a descriptor. */
+/** Whose caller is known. Each costs about 50 KB and a descriptor. */
 const socketsMax = 5_000;
 
 /** A twentieth of all: opening a socket is not charged as a request. */
@@ -30,6 +31,12 @@ const closeForbidden = 4403;
 /** RFC 6455, 7.1.5: the connection ended without a close frame. */
 const closedWithoutWord = 1006;
 
+/** A peer that does not answer the close frame keeps its place no longer than this. The library's own 30 s are 15 times the places. */
+const closeMsMax = 2_000;
+
+/** For the first message with the token; the protocol leaves the number to the server. */
+const initMsMax = 3_000;
+
 /** Longest delay a timer takes: 2^31 − 1 ms. */
 const timerMsMax = 2_147_000_000;
 
@@ -38,9 +45,12 @@ const afterStreamsMs = 100;
 
 /** GraphQL over WebSocket at `/graphql`, with the token in `connection_init`. */
 export class WebSockets {
-  readonly #server = new WebSocketServer({ noServer: true, maxPayload: bodyBytesMax, perMessageDeflate: false });
+  readonly #server = new WebSocketServer({ noServer: true, maxPayload: bodyBytesMax, perMessageDeflate: false, closeTimeout: closeMsMax });
   readonly #callers = new WeakMap<WebSocket, VerifiedCaller>();
   readonly #lost = new WeakSet<WebSocket>();
+  readonly #waiting = new WaitingSockets();
+  /** How many sockets have a caller. */
+  #open = 0;
   readonly #shares = new TenantShares("openSockets", socketsPerTenantMax);
 
   constructor(operations: StreamedOperations, verifier: TokenVerifier, telemetry: Telemetry) {
@@ -48,13 +58,13 @@ export class WebSockets {
     this.#server.on("connection", (socket) => socket.once("close", (code) => code === closedWithoutWord && this.#lost.add(socket)));
     useServer<Record<string, unknown>>(
       {
+        connectionInitWaitTimeout: initMsMax,
         onConnect: async ({ connectionParams, extra }) => {
           try {
             const caller = await authenticate(tokenOf(connectionParams), verifier);
             // It may have closed while its token was verified, and would never give its share back.
             if (extra.socket.readyState !== extra.socket.OPEN) return false;
-            extra.socket.once("close", this.#shares.take(caller));
-            this.#callers.set(extra.socket, caller);
+            this.#take(extra.socket, caller);
             this.#closeAtExpiry(extra);
             return true;
           } catch (error) {
@@ -83,11 +93,15 @@ export class WebSockets {
 
   /** Takes over a socket that asked to be upgraded. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (this.#server.clients.size >= socketsMax) {
+    // Those that have not said who they are do not count: they would keep out all who can.
+    if (this.#open >= socketsMax) {
       socket.end("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\r\n");
       return;
     }
-    this.#server.handleUpgrade(request, socket, head, (client) => this.#server.emit("connection", client, request));
+    this.#server.handleUpgrade(request, socket, head, (client) => {
+      this.#waiting.add(client, request.socket.remoteAddress ?? "");
+      this.#server.emit("connection", client, request);
+    });
   }
 
   /** Tells clients to come again elsewhere. Their operations end as when a client goes. */
@@ -98,6 +112,19 @@ export class WebSockets {
 
   terminate(): void {
     for (const client of this.#server.clients) client.terminate();
+  }
+
+  /** Throws `OVERLOADED` when all tenants together hold too many, `RATE_LIMITED` when this one does. */
+  #take(socket: WebSocket, caller: VerifiedCaller): void {
+    if (this.#open >= socketsMax) throw new BulkheadError("OVERLOADED", "Too many sockets are open", { limit: "openSockets", retryAfterMs: 1_000 });
+    const giveBack = this.#shares.take(caller);
+    this.#open += 1;
+    socket.once("close", () => {
+      this.#open -= 1;
+      giveBack();
+    });
+    this.#waiting.remove(socket);
+    this.#callers.set(socket, caller);
   }
 
   /** An open socket must not outlive its token, even when nothing runs on it. */

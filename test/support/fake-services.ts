@@ -51,7 +51,7 @@ export class FakeServices implements Services {
   walls = true;
   documentReads = 0;
   /** What `ask` does; the default cites the first visible document. */
-  answer: (context: TenantContext) => Promise<Answered | Refusal> = (context) => Promise.resolve(this.#answerFor(context));
+  answer: (context: TenantContext, deadline: Deadline) => Promise<Answered | Refusal> = (context) => Promise.resolve(this.#answerFor(context));
 
   addTenant(id: string, tier: Tier = "PRO"): TenantRecord {
     const record = tenantRecord(id, tier);
@@ -118,9 +118,9 @@ export class FakeServices implements Services {
 
   readonly ingestionProgress: Services["ingestionProgress"] = { watch: (context, id, signal) => this.#watch(context, id, signal) };
   readonly answers: Services["answers"] = {
-    run: (context, _deadline, input, path) => {
+    run: (context, deadline, input, path) => {
       this.asked.push({ tenantId: context.tenantId, question: input.question, path });
-      return this.answer(context);
+      return this.answer(context, deadline);
     },
   };
   readonly answerStreams: Services["answerStreams"] = { stream: (context, deadline, input, path) => this.#stream(context, deadline, input, path) };
