@@ -19,6 +19,8 @@ export interface StartEngineOptions {
   listen: { socketPath: string } | { host: string; port: number };
   /** False leaves flushing to the system: for tests only. Default true: an acknowledged write is on disk. */
   durable?: boolean;
+  /** Bytes of hot vectors kept in memory, of all databases together. Default: an eighth of the memory, 192 MiB to 2 GiB. */
+  residentVectorBytes?: number;
   /** Test switch: milliseconds until a search index is queryable and sees a new document. Default 0. */
   searchIndexDelayMs?: number;
   /** Test switch: milliseconds a transaction may live. Default MongoDB's 60 s. */
@@ -42,6 +44,7 @@ export async function startEngine(options: StartEngineOptions): Promise<RunningE
     dir: options.dir,
     durable: options.durable ?? true,
     searchIndexDelayMs: options.searchIndexDelayMs ?? 0,
+    ...(options.residentVectorBytes === undefined ? {} : { residentVectorBytes: options.residentVectorBytes }),
     ...(options.transactionLifetimeMs === undefined ? {} : { transactionLifetimeMs: options.transactionLifetimeMs }),
     onEvent: options.onEvent ?? (() => undefined),
   });

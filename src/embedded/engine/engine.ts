@@ -6,6 +6,7 @@ import { closeSync, existsSync, fsyncSync, openSync, readdirSync, rmSync } from 
 import { join } from "node:path";
 import { EngineError } from "../engine-error.js";
 import { decode, type Doc } from "../semantics/bson-codec.js";
+import { residentBytesDefault } from "../vector/resident-budget.js";
 import { CursorRegistry } from "./cursor-registry.js";
 import { Database } from "./database.js";
 import { DatabaseFile } from "./database-file.js";
@@ -25,6 +26,7 @@ export interface EngineOptions {
   durable: boolean;
   /** Test switch: how late search indexes become queryable and see new documents. */
   searchIndexDelayMs: number;
+  residentVectorBytes?: number;
   /** Test switch: a transaction that lives longer is aborted. Default MongoDB's 60 s. */
   transactionLifetimeMs?: number;
   onEvent(event: EngineEvent): void;
@@ -49,7 +51,7 @@ export class Engine {
 
   constructor(readonly options: EngineOptions) {
     this.sessions = new SessionRegistry(options.transactionLifetimeMs ?? TRANSACTION_LIFETIME_MS);
-    this.searchIndexes = new SearchIndexes(options.searchIndexDelayMs, (error) => this.event("error", `Writing a search index failed: ${String(error)}`));
+    this.searchIndexes = new SearchIndexes(options.searchIndexDelayMs, options.residentVectorBytes ?? residentBytesDefault(), (error) => this.event("error", `Writing a search index failed: ${String(error)}`));
     this.#sweeper = new Sweeper(this);
   }
 

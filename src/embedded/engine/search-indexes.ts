@@ -28,8 +28,6 @@ export type SearchIndexStatus = "PENDING" | "BUILDING" | "READY";
 
 /** The share of the test delay in which an index is still waiting to be built. */
 const PENDING_SHARE = 0.3;
-/** Hot partitions of all databases together: about 87,000 vectors of 512 dimensions, more than the pool's demo needs. */
-const RESIDENT_BYTES_MAX = 192 * 1024 * 1024;
 
 export function searchIndexStatus(index: StoredSearchIndex, delayMs: number): SearchIndexStatus {
   const ageMs = Date.now() - index.createdAtMs;
@@ -46,11 +44,13 @@ export function searchIndexId(index: StoredSearchIndex): string {
 type OpenIndexes = Map<number, { collectionId: number; index: VectorIndex }>;
 
 export class SearchIndexes {
-  readonly #cache = new PartitionCache(RESIDENT_BYTES_MAX);
+  readonly #cache: PartitionCache;
   readonly #byDatabase = new WeakMap<Database, OpenIndexes>();
   readonly #delayed: DelayedCommits | undefined;
 
-  constructor(readonly delayMs: number, onError: (error: unknown) => void) {
+  /** `residentBytes`: hot partitions of all databases together. */
+  constructor(readonly delayMs: number, residentBytes: number, onError: (error: unknown) => void) {
+    this.#cache = new PartitionCache(residentBytes);
     this.#delayed = delayMs > 0 ? new DelayedCommits(delayMs, onError) : undefined;
   }
 

@@ -1,8 +1,8 @@
 import { EngineError } from "../engine-error.js";
 import type { VectorField } from "./index-definition.js";
 import type { PartitionCache } from "./partition-cache.js";
-import type { PartitionChunk, PartitionRows } from "./partition-rows.js";
-import { ResidentPartition, type PartitionQuery, type VectorShape } from "./resident-partition.js";
+import { SEGMENT_VECTORS, type PartitionRows } from "./partition-rows.js";
+import { ResidentPartition, type PartitionQuery, type VectorBlock, type VectorShape } from "./resident-partition.js";
 import type { Catalogue, Slot } from "./row-codec.js";
 import { TopResults } from "./top-results.js";
 import { strideBytesOf, VectorMemory } from "./vector-memory.js";
@@ -98,21 +98,24 @@ export class PartitionSearch {
   /** For a partition that the budget cannot hold: chunk by chunk, and kept apart until it is known to be consistent. */
   private searchRows(rows: PartitionRows, catalogue: Catalogue, query: PartitionQuery & { limit: number }, top: TopResults): boolean {
     const found = new TopResults(query.limit);
-    for (const chunk of rows.read(this.kv)) this.searchChunk(chunk, query, found);
+    const block = this.scratchBlock();
+    for (const chunk of rows.read(this.kv)) {
+      const scratch = new ResidentPartition(this.shape, block, 0);
+      scratch.append(chunk);
+      scratch.search(query, found);
+    }
     if (!this.stillAt(rows, catalogue)) return false;
     top.absorb(found);
     return true;
   }
 
-  private searchChunk(chunk: PartitionChunk, query: PartitionQuery, found: TopResults): void {
-    const bytes = chunk.slots.length * strideBytesOf(this.shape.dimensions);
-    // Outside the budget: one memory of less than two segments, alive for this chunk alone.
+  /** Outside the budget: one memory of two segments, for any chunk and alive for this search alone. A memory a chunk cost more than the scores. */
+  private scratchBlock(): VectorBlock {
+    const bytes = 2 * SEGMENT_VECTORS * strideBytesOf(this.shape.dimensions);
     const memory = new VectorMemory(bytes);
     const offset = memory.allocate(bytes, bytes);
     if (offset === undefined) throw new EngineError(146, "ExceededMemoryLimit", `No memory for a vector segment of ${bytes} bytes`);
-    const scratch = new ResidentPartition(this.shape, { memory, offset, bytes }, 0);
-    scratch.append(chunk);
-    scratch.search(query, found);
+    return { memory, offset, bytes };
   }
 
   private stillAt(rows: PartitionRows, catalogue: Catalogue): boolean {

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { PartitionCache } from "../../../src/embedded/vector/partition-cache.js";
-import type { VectorShape } from "../../../src/embedded/vector/resident-partition.js";
+import type { ResidentPartition, VectorShape } from "../../../src/embedded/vector/resident-partition.js";
+import { TopResults } from "../../../src/embedded/vector/top-results.js";
 
 const shape: VectorShape = { dimensions: 16, similarity: "dotProduct" };
 const slotOf = (id: number) => ({ docKey: Buffer.from(`doc-${id}`), filterBson: Buffer.from([5, 0, 0, 0, 0]), inSeveralPartitions: false });
@@ -56,4 +57,26 @@ describe("the cache of resident partitions", () => {
     expect(cache.reserve(shape, 1000, 1)).toBeUndefined();
     expect(cache.has("1:small")).toBe(true);
   });
+
+  it.each([3, 16])("no bytes of a partition that was there before reach the scores of one of %i dimensions", (dimensions) => {
+    const cache = new PartitionCache(64 * 1024);
+    expect(load(cache, "1:before", 60)).toBe(true);
+    cache.drop("1:before");
+    const near: VectorShape = { dimensions, similarity: "euclidean" };
+    const resident = cache.reserve(near, 1, 1);
+    const vector = Float32Array.from({ length: dimensions }, () => 1);
+    resident?.append({ slots: [slotOf(1)], vectors: Buffer.from(vector.buffer) });
+    expect(scoresOf(resident, vector)).toEqual([1]);
+    // A move to a larger block meets old bytes again.
+    const key = "1:grown";
+    cache.insert(key, resident as ResidentPartition);
+    for (let id = 2; id < 40; id += 1) cache.update(key, near, (grown) => grown.upsert(slotOf(id), Buffer.from(vector.buffer)));
+    expect(scoresOf(cache.use(key), vector)).toEqual(Array.from({ length: 39 }, () => 1));
+  });
 });
+
+function scoresOf(resident: ResidentPartition | undefined, vector: Float32Array): readonly number[] {
+  const top = new TopResults(100);
+  resident?.search({ vector, matches: undefined }, top);
+  return top.sorted().map(({ score }) => score);
+}
