@@ -11,6 +11,7 @@ import { openDatabase } from "./database.js";
 import { onboardDemoTenants, readDemoTenants } from "./demo-tenants.js";
 import { createGateway } from "./gateway/create-gateway.js";
 import { loadOrCreateDevelopmentKey, signDevelopmentToken, type DevelopmentKey } from "./gateway/development-key.js";
+import { TrustedDocuments } from "./gateway/trusted-documents.js";
 import { describeCoverage } from "./graphql/rule-coverage.js";
 import { extractiveModel } from "./inference/embedded-extractive.js";
 import type { PoolGroup } from "./inference/inference-backend.js";
@@ -131,7 +132,6 @@ export async function startApp(config: Config, say: (line: string) => void, opti
 
 async function compose(config: Config, say: (line: string) => void, options: AppOptions, closers: Closers): Promise<App> {
   const telemetry = new ProcessTelemetry(config.logLevel);
-  for (const name of config.notYetServed) telemetry.log("warn", `${name} is set but not served by this version`);
   const folder = options.tenantsFolder ?? repositoryTenants;
   const readJson = async (name: string): Promise<unknown> => JSON.parse(await readFile(join(folder, name), "utf8"));
   const policies = parseTierPolicies(await readJson("tiers.json"));
@@ -218,6 +218,8 @@ async function compose(config: Config, say: (line: string) => void, options: App
     metrics: telemetry,
     assertReady: () => control.ping(readyMsMax),
     firstQuery: firstQuery,
+    drainDelayMs: config.drainDelayMs,
+    ...(config.trustedDocuments.length === 0 ? {} : { documents: await TrustedDocuments.read(config.trustedDocuments) }),
     ...(options.requestDeadlineMs === undefined ? {} : { requestDeadlineMs: options.requestDeadlineMs }),
   });
   const { url } = await gateway.listen(config.host, config.port);

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { z } from "zod";
+import { aboutVariable, variables, type VariableName, type Variables } from "./config-variables.js";
 import { badUserInput } from "./kernel/errors.js";
 import { parseClusterUris, type ClusterAddress } from "./storage/silos/parse-cluster-uris.js";
 
@@ -27,9 +27,11 @@ export interface Config {
   readonly embedding?: { readonly baseUrl: string; readonly apiKey?: string; readonly model: string; readonly dimensions: number };
   /** How long after a switch a placement move can be called back, in ms. */
   readonly moveObserveMs: number;
+  /** Manifests of the documents that may run. None: every document may. */
+  readonly trustedDocuments: readonly string[];
+  /** How long requests are still accepted after readiness began to fail, in ms. */
+  readonly drainDelayMs: number;
   readonly logLevel: "debug" | "info" | "warn" | "error";
-  /** Variables of the public surface that this version reads but does not act on yet, to be said aloud at start. */
-  readonly notYetServed: readonly string[];
 }
 
 /** The key of the Atlas Admin API, which makes database users where the database's own commands may not. */
@@ -40,66 +42,8 @@ export interface AtlasConfig {
   readonly baseUrl: string;
 }
 
-const httpUrl = z.url({ protocol: /^https?$/ });
-const text = z.string().min(1);
-
-const variables = z.object({
-  NODE_ENV: z.string().optional(),
-  HOST: text.default("127.0.0.1"),
-  PORT: z.coerce.number().int().min(0).max(65_535).default(4000),
-  CORS_ORIGINS: z.string().default("").transform((list) => list.split(",").map((origin) => origin.trim()).filter((origin) => origin !== "")).pipe(z.array(httpUrl)),
-  DATA_DIR: text.default(".data"),
-  MONGODB_URI: z.string().regex(/^mongodb(\+srv)?:\/\//).optional(),
-  // 9 of Atlas's 38 bytes are for this prefix and its hyphen, 26 for the tenant, 3 for the epoch.
-  MONGODB_DATABASE: z.string().regex(/^[a-z][a-z0-9-]{0,19}$/).default("bulkhead"),
-  SILO_CLUSTER_URIS: z.string().default(""),
-  ATLAS_API_KEY: z.string().regex(/^[^\s:]+:[^\s:]+$/).optional(),
-  ATLAS_PROJECT_ID: z.string().regex(/^[a-f0-9]{24}$/).optional(),
-  // Atlas for Government has another one.
-  ATLAS_BASE_URL: httpUrl.default("https://cloud.mongodb.com"),
-  REDIS_URL: z.string().regex(/^rediss?:\/\//).optional(),
-  JWT_ISSUER: text.default("https://bulkhead.local"),
-  JWT_AUDIENCE: text.default("bulkhead"),
-  OPERATOR_AUDIENCE: text.default("bulkhead-operator"),
-  JWKS_URI: httpUrl.optional(),
-  MASTER_KEY: z.string().regex(/^[A-Za-z0-9+/_-]{43}=?$/).optional(),
-  MASTER_KEY_PREVIOUS: z.string().regex(/^[A-Za-z0-9+/_-]{43}=?$/).optional(),
-  MODEL_BASE_URL: httpUrl.optional(),
-  MODEL_API_KEY: text.optional(),
-  MODEL_NAME: text.optional(),
-  FINE_TUNING_BASE_URL: httpUrl.optional(),
-  FINE_TUNING_API_KEY: text.optional(),
-  EMBEDDING_BASE_URL: httpUrl.optional(),
-  EMBEDDING_API_KEY: text.optional(),
-  EMBEDDING_MODEL: text.optional(),
-  EMBEDDING_DIMENSIONS: z.coerce.number().int().min(1).max(8_192).optional(),
-  MOVE_OBSERVE_SECONDS: z.coerce.number().int().min(0).max(86_400).default(10),
-  LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
-});
-
-/** What a person who set a variable wrongly needs to read; zod's own words speak of regular expressions. */
-const expectations: Partial<Record<keyof z.infer<typeof variables>, string>> = {
-  PORT: "a whole number from 0 to 65535",
-  CORS_ORIGINS: "origins such as https://app.example.com, separated by commas",
-  MONGODB_URI: "mongodb://… or mongodb+srv://…",
-  MONGODB_DATABASE: "1 to 20 lower-case letters, digits or hyphens, a letter first",
-  ATLAS_API_KEY: "a public and a private key as public:private",
-  ATLAS_PROJECT_ID: "24 hexadecimal digits in lower case",
-  ATLAS_BASE_URL: "an http or https URL",
-  REDIS_URL: "redis://… or rediss://…",
-  JWKS_URI: "an http or https URL",
-  MASTER_KEY: "32 bytes in base64",
-  MASTER_KEY_PREVIOUS: "32 bytes in base64",
-  MODEL_BASE_URL: "an http or https URL",
-  FINE_TUNING_BASE_URL: "an http or https URL",
-  EMBEDDING_BASE_URL: "an http or https URL",
-  EMBEDDING_DIMENSIONS: "a whole number from 1 to 8192",
-  MOVE_OBSERVE_SECONDS: "a whole number of seconds from 0 to 86400",
-  LOG_LEVEL: "debug, info, warn or error",
-};
-
-const secrets: ReadonlySet<string> = new Set(["MASTER_KEY", "MASTER_KEY_PREVIOUS", "MODEL_API_KEY", "FINE_TUNING_API_KEY", "EMBEDDING_API_KEY", "MONGODB_URI", "REDIS_URL", "ATLAS_API_KEY"]);
-const laterVariables = ["OTEL_EXPORTER_OTLP_ENDPOINT"];
+/** Common load balancers ask every 2 s or so, and act on the second failure. */
+const drainDelayMsInProduction = 5_000;
 
 /** Throws `BAD_USER_INPUT` naming the variable, what was got (never a secret's value) and what was expected. */
 export function parseConfig(environment: Readonly<Record<string, string | undefined>>): Config {
@@ -109,10 +53,10 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const name = String(issue?.path[0] ?? "environment");
-    const expected = expectations[name as keyof typeof expectations] ?? issue?.message ?? "a valid value";
-    throw badUserInput(name, secrets.has(name) ? "a value of another form" : JSON.stringify(set[name] ?? null), expected);
+    const { secret, expected = issue?.message ?? "a valid value" } = aboutVariable(name as VariableName);
+    throw badUserInput(name, secret === true ? "a value of another form" : JSON.stringify(set[name] ?? null), expected);
   }
-  return freezeConfig(parsed.data, modelKeysOf(set), laterVariables.filter((name) => set[name] !== undefined));
+  return freezeConfig(parsed.data, modelKeysOf(set));
 }
 
 /** ATLAS_API_KEY opens every database of the project: no line of a file may send it to a model's server. */
@@ -121,7 +65,7 @@ function modelKeysOf(set: Readonly<Record<string, string | undefined>>): Readonl
   return Object.freeze(Object.assign<Record<string, string>, Record<string, string>>(Object.create(null), Object.fromEntries(keys)));
 }
 
-function freezeConfig(env: z.infer<typeof variables>, modelKeys: Config["modelKeys"], notYetServed: readonly string[]): Config {
+function freezeConfig(env: Variables, modelKeys: Config["modelKeys"]): Config {
   const production = env.NODE_ENV === "production";
   if (production && env.JWKS_URI === undefined) throw badUserInput("JWKS_URI", "nothing", "the URL of your issuer's keys, since NODE_ENV is production");
   if (production && env.MASTER_KEY === undefined) throw badUserInput("MASTER_KEY", "nothing", "32 bytes in base64, since NODE_ENV is production");
@@ -144,12 +88,13 @@ function freezeConfig(env: z.infer<typeof variables>, modelKeys: Config["modelKe
     modelKeys,
     ...embeddingOf(env),
     moveObserveMs: env.MOVE_OBSERVE_SECONDS * 1_000,
+    trustedDocuments: Object.freeze(env.TRUSTED_DOCUMENTS),
+    drainDelayMs: env.DRAIN_DELAY_MS ?? (production ? drainDelayMsInProduction : 0),
     logLevel: env.LOG_LEVEL,
-    notYetServed: Object.freeze(notYetServed),
   });
 }
 
-function atlasOf(env: z.infer<typeof variables>): Pick<Config, "atlas"> {
+function atlasOf(env: Variables): Pick<Config, "atlas"> {
   const { ATLAS_API_KEY: key, ATLAS_PROJECT_ID: projectId } = env;
   if (key === undefined && projectId === undefined) return {};
   if (projectId === undefined) throw badUserInput("ATLAS_PROJECT_ID", "nothing", "the id of the clusters' project, since ATLAS_API_KEY is set");
@@ -158,17 +103,17 @@ function atlasOf(env: z.infer<typeof variables>): Pick<Config, "atlas"> {
   return { atlas: Object.freeze({ publicKey, privateKey, projectId, baseUrl: env.ATLAS_BASE_URL }) };
 }
 
-function modelOf(env: z.infer<typeof variables>): Pick<Config, "model"> {
+function modelOf(env: Variables): Pick<Config, "model"> {
   if (env.MODEL_BASE_URL === undefined) return {};
   if (env.MODEL_NAME === undefined) throw badUserInput("MODEL_NAME", "nothing", "the model's name, since MODEL_BASE_URL is set");
   return { model: Object.freeze({ baseUrl: env.MODEL_BASE_URL, name: env.MODEL_NAME, ...(env.MODEL_API_KEY === undefined ? {} : { apiKey: env.MODEL_API_KEY }) }) };
 }
 
-function fineTuningOf({ FINE_TUNING_BASE_URL: baseUrl, FINE_TUNING_API_KEY: apiKey }: z.infer<typeof variables>): Pick<Config, "fineTuning"> {
+function fineTuningOf({ FINE_TUNING_BASE_URL: baseUrl, FINE_TUNING_API_KEY: apiKey }: Variables): Pick<Config, "fineTuning"> {
   return baseUrl === undefined ? {} : { fineTuning: Object.freeze({ baseUrl, ...(apiKey === undefined ? {} : { apiKey }) }) };
 }
 
-function embeddingOf(env: z.infer<typeof variables>): Pick<Config, "embedding"> {
+function embeddingOf(env: Variables): Pick<Config, "embedding"> {
   if (env.EMBEDDING_BASE_URL === undefined) return {};
   if (env.EMBEDDING_MODEL === undefined) throw badUserInput("EMBEDDING_MODEL", "nothing", "the model's name, since EMBEDDING_BASE_URL is set");
   if (env.EMBEDDING_DIMENSIONS === undefined) throw badUserInput("EMBEDDING_DIMENSIONS", "nothing", "the length of the model's vectors, since EMBEDDING_BASE_URL is set");

@@ -1,7 +1,7 @@
 import { ApolloServer, type ApolloServerPlugin, type GraphQLRequestContext, type GraphQLRequestListener } from "@apollo/server";
 import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginUsageReportingDisabled } from "@apollo/server/plugin/disabled";
 import { GraphQLError, type GraphQLFormattedError, type GraphQLSchema } from "graphql";
-import { badUserInput } from "../kernel/errors.js";
+import { badUserInput, type ErrorCode } from "../kernel/errors.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import { maskError, maskRequestError, meantError } from "../graphql/mask-errors.js";
 import { queryLimits, structuralLimits } from "../graphql/query-limits.js";
@@ -72,11 +72,30 @@ function gatePlugin(gate: OperationGate, telemetry: Telemetry): ApolloServerPlug
     async didEncounterErrors({ errors, contextValue }) {
       for (const error of errors) logUnexpected(error, contextValue, telemetry);
     },
-    async willSendResponse({ response, contextValue }) {
-      if (response.body.kind === "single") nameRequest(response.body.singleResult.errors, contextValue);
+    async willSendResponse({ request, response, contextValue }) {
+      if (response.body.kind !== "single") return;
+      const { errors } = response.body.singleResult;
+      nameRequest(errors, contextValue);
+      if (response.http.status === 400 && errors !== undefined && errors.length > faultsMax) response.body.singleResult.errors = errors.slice(0, faultsMax);
+      if (isDocumentFault(response.http.status, errors) && readsLegacyJson(request.http?.headers.get("accept"))) response.http.status = 200;
     },
   };
   return { requestDidStart: (_request: GraphQLRequestContext<RequestContext>) => Promise.resolve(listener) };
+}
+
+/** Of one bad document: the first few tell enough, and an answer that grows with the attack is what it wants. */
+const faultsMax = 5;
+
+/**
+ * GraphQL over HTTP, 6.4.1: with the older media type a status other than 200 may come from anything
+ * between, so what is wrong with a document is told in the body alone. Limits of ours keep their 400.
+ */
+function readsLegacyJson(accept: string | undefined): boolean {
+  return accept !== undefined && accept.includes("application/json") && !accept.includes("application/graphql-response+json");
+}
+
+function isDocumentFault(status: number | undefined, errors: readonly GraphQLFormattedError[] | undefined): boolean {
+  return status === 400 && errors !== undefined && errors.every((error) => error.extensions?.code === ("BAD_USER_INPUT" satisfies ErrorCode));
 }
 
 /** Under the names of the IETF's draft (httpapi-ratelimit-headers, from revision 8), and under those of its revisions up to 6, which most clients still read. */

@@ -23,6 +23,7 @@ import { RequestOpener } from "./open-request.js";
 import { OperationGate, type RequestAdmission } from "./operation-gate.js";
 import { StreamedOperations } from "./streamed-operation.js";
 import { TokenVerifier, type KeySource, type TokenRules } from "./token-verifier.js";
+import { anyDocument, type DocumentSource } from "./trusted-documents.js";
 import { WebSockets } from "./web-sockets.js";
 
 export interface GatewayParts {
@@ -38,6 +39,10 @@ export interface GatewayParts {
   readonly metrics: MetricsSource;
   /** Rejects while the server cannot serve. Asked by `/health/ready`. */
   readonly assertReady: () => Promise<void>;
+  /** How long requests are still accepted once readiness fails, in ms. Left out: not at all. */
+  readonly drainDelayMs?: number;
+  /** Left out: every document may run. */
+  readonly documents?: DocumentSource;
   /** Preloaded in Sandbox and in the offline page, in development. */
   readonly firstQuery?: string;
   /** The one deadline of a request. Tests shorten it. */
@@ -49,7 +54,7 @@ export interface Gateway {
   readonly coverage: RuleCoverage;
   /** Rejects when the address is taken. Port 0 takes a free one. */
   listen(host: string, port: number): Promise<{ readonly url: string }>;
-  /** Ends running requests, at most 10 s long, and closes. */
+  /** Fails readiness, goes on for the delay, then ends running requests, at most 10 s long, and closes. */
   drain(): Promise<void>;
 }
 
@@ -58,7 +63,7 @@ const requestDeadlineMsDefault = 30_000;
 
 /** Throws `INTERNAL` when a field has no permission rule. */
 export async function createGateway(parts: GatewayParts): Promise<Gateway> {
-  const { production, services, telemetry, firstQuery } = parts;
+  const { production, services, telemetry, firstQuery, documents = anyDocument } = parts;
   const requestDeadlineMs = parts.requestDeadlineMs ?? requestDeadlineMsDefault;
   const preloaded = production || firstQuery === undefined ? {} : { firstQuery };
   const { schema, coverage } = buildGuardedSchema();
@@ -67,10 +72,10 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const opener = new RequestOpener(services, parts.directory, parts.policies, telemetry);
   const apollo = makeApolloServer({ schema, gate, telemetry, production, ...preloaded });
   await apollo.start();
-  const operations = new StreamedOperations({ schema, opener, gate, telemetry, requestDeadlineMs });
+  const operations = new StreamedOperations({ schema, opener, gate, documents, telemetry, requestDeadlineMs });
   const server = new HttpServer({
-    graphql: new GraphqlEndpoint({ apollo, verifier, opener, production, requestDeadlineMs }),
-    events: new EventStreams(operations, verifier),
+    graphql: new GraphqlEndpoint({ apollo, verifier, opener, production, documents, requestDeadlineMs }),
+    events: new EventStreams(operations, verifier, documents),
     uploads: new DocumentUploads({ verifier, opener, gate, telemetry, requestDeadlineMs }),
     adapters: new AdapterWeights({ verifier, opener, gate, requestDeadlineMs }),
     sockets: new WebSockets(operations, verifier, telemetry),
@@ -79,6 +84,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     health: new Health(parts.assertReady, parts.metrics, verifier),
     cors: new Cors(parts.corsOrigins),
     telemetry,
+    drainDelayMs: parts.drainDelayMs ?? 0,
   });
   return {
     coverage,

@@ -9,12 +9,13 @@ import { parseJson, readBody } from "./read-body.js";
 import { callerName, type RequestNote } from "./request-note.js";
 import type { StreamedOperations } from "./streamed-operation.js";
 import type { TokenVerifier } from "./token-verifier.js";
+import { trustedBody, type DocumentSource } from "./trusted-documents.js";
 
 /** GraphQL over server-sent events: POST to `/graphql` with `Accept: text/event-stream`, one stream an operation. */
 export class EventStreams {
   readonly #handler: Handler<IncomingMessage, RequestNote>;
 
-  constructor(operations: StreamedOperations, verifier: TokenVerifier) {
+  constructor(operations: StreamedOperations, verifier: TokenVerifier, private readonly documents: DocumentSource) {
     this.#handler = createHandler<IncomingMessage, RequestNote>({
       // No reserved streams: their token would be a second credential, living in memory and in URLs.
       authenticate: () => null,
@@ -39,7 +40,8 @@ export class EventStreams {
       method: "POST",
       url: request.url ?? "/graphql",
       headers: { get: (name) => (name === "accept" ? "text/event-stream" : String(request.headers[name] ?? "")) },
-      body: body as Record<string, unknown>,
+      // The library wants a text, which a client that sends a hash has left out.
+      body: this.documents.isClosed ? trustedBody(body, this.documents) : (body as Record<string, unknown>),
       raw: request,
       context: note,
     });

@@ -14,12 +14,14 @@ import { parseJson, readBody } from "./read-body.js";
 import { callerName, type RequestNote } from "./request-note.js";
 import { tokenPlaceholder } from "./token-placeholder.js";
 import type { TokenVerifier } from "./token-verifier.js";
+import { trustedBody, type DocumentSource } from "./trusted-documents.js";
 
 export interface EndpointParts {
   readonly apollo: ApolloServer<RequestContext>;
   readonly verifier: TokenVerifier;
   readonly opener: RequestOpener;
   readonly production: boolean;
+  readonly documents: DocumentSource;
   readonly requestDeadlineMs: number;
 }
 
@@ -31,24 +33,34 @@ export class GraphqlEndpoint {
   constructor(private readonly parts: EndpointParts) {}
 
   async serve(request: IncomingMessage, response: ServerResponse, note: RequestNote): Promise<void> {
-    const body = request.method === "POST" ? await bodyOf(request) : undefined;
+    const asked = this.#asked(request, request.method === "POST" ? await bodyOf(request) : undefined);
     const deadline = Deadline.after(this.parts.requestDeadlineMs);
     response.once("close", () => {
       if (!response.writableFinished) deadline.abort(new ClientGone(false));
       deadline.dispose();
     });
-    const answer = await withinDeadline(this.#execute(request, body, note, deadline), deadline);
+    const answer = await withinDeadline(this.#execute(request, asked, note, deadline), deadline);
     await send(answer, request, response);
   }
 
-  #execute(request: IncomingMessage, body: unknown, note: RequestNote, deadline: Deadline): Promise<HTTPGraphQLResponse> {
-    const url = request.url ?? "";
-    const query = url.indexOf("?");
+  /** What was asked, with the document that may run in its place. Throws `DOCUMENT_NOT_TRUSTED`. */
+  #asked(request: IncomingMessage, body: unknown): Asked {
+    const search = searchOf(request.url ?? "");
+    const { documents } = this.parts;
+    if (!documents.isClosed) return { search, body };
+    if (request.method === "POST") return { search, body: trustedBody(body, documents) };
+    const parameters = new URLSearchParams(search);
+    // A browser that asks for the page asks for no document.
+    if (["query", "documentId", "extensions"].every((name) => !parameters.has(name))) return { search, body };
+    return { search: trustedSearch(parameters, documents), body };
+  }
+
+  #execute(request: IncomingMessage, { search, body }: Asked, note: RequestNote, deadline: Deadline): Promise<HTTPGraphQLResponse> {
     return this.parts.apollo.executeHTTPGraphQLRequest({
       httpGraphQLRequest: {
         method: request.method === "HEAD" ? "GET" : (request.method ?? "GET"),
         headers: headersOf(request),
-        search: query === -1 ? "" : url.slice(query),
+        search,
         body,
       },
       context: () => this.#context(request, body, note, deadline),
@@ -70,6 +82,31 @@ export class GraphqlEndpoint {
   #anonymous(body: unknown, requestId: RequestId, deadline: Deadline): RequestContext {
     if (this.parts.production || !asksOnlyForSchema(body)) throw unauthenticated();
     return this.parts.opener.openAnonymous(requestId, deadline);
+  }
+}
+
+interface Asked {
+  readonly search: string;
+  readonly body: unknown;
+}
+
+function searchOf(url: string): string {
+  const at = url.indexOf("?");
+  return at === -1 ? "" : url.slice(at);
+}
+
+function trustedSearch(parameters: URLSearchParams, documents: DocumentSource): string {
+  const query = documents.documentOf({ query: parameters.get("query"), documentId: parameters.get("documentId"), extensions: parsedOrNothing(parameters.get("extensions")) });
+  const kept = ["operationName", "variables"].flatMap((name) => parameters.getAll(name).map((value): [string, string] => [name, value]));
+  return `?${new URLSearchParams([["query", String(query)], ...kept]).toString()}`;
+}
+
+function parsedOrNothing(json: string | null): unknown {
+  try {
+    return JSON.parse(json ?? "null") as unknown;
+  } catch {
+    // Then it names no document, which is what is refused.
+    return undefined;
   }
 }
 

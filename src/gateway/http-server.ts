@@ -35,6 +35,8 @@ export interface HttpParts {
   readonly health: Health;
   readonly cors: Cors;
   readonly telemetry: Telemetry;
+  /** How long requests are still accepted once readiness fails, in ms. */
+  readonly drainDelayMs: number;
 }
 
 /** How long running requests may take to end after the server has stopped to accept. */
@@ -42,6 +44,8 @@ const drainMsMax = 10_000;
 
 export class HttpServer {
   readonly #server: Server;
+  /** Readiness fails, and every answer closes its connection; requests are still taken. */
+  #leaving = false;
   #draining = false;
   /** Connections that have carried no request yet. Browsers open some in advance; Node counts them neither as idle nor as done. */
   readonly #silent = new Set<Socket>();
@@ -69,11 +73,14 @@ export class HttpServer {
     return { url: `http://${host.includes(":") ? `[${host}]` : host}:${boundPort}` };
   }
 
-  /** Readiness fails first; then nothing new is accepted, running requests end, and what is left after 10 s is cut. */
+  /** Readiness fails first; after the delay nothing new is accepted, running requests end, and what is left after 10 s is cut. */
   async drain(): Promise<void> {
-    this.#draining = true;
+    this.#leaving = true;
     this.parts.health.startDraining();
     if (!this.#server.listening) return;
+    // Whoever sends requests here learns it from the next probe: until then they keep coming, and none may be refused.
+    await sleep(this.parts.drainDelayMs);
+    this.#draining = true;
     const closed = once(this.#server, "close");
     this.#server.close();
     this.#server.closeIdleConnections();
@@ -94,7 +101,7 @@ export class HttpServer {
     const note: RequestNote = { requestId: newId<RequestId>("request") };
     response.setHeader("x-request-id", note.requestId);
     response.setHeader("x-content-type-options", "nosniff");
-    if (this.#draining) response.setHeader("connection", "close");
+    if (this.#leaving) response.setHeader("connection", "close");
     response.once("close", () => {
       this.#tell(request, response, note, performance.now() - startedAt);
       // What began before the drain promised to keep its connection; once idle, nothing else would close it.

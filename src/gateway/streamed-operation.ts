@@ -12,18 +12,19 @@ import type { RequestOpener } from "./open-request.js";
 import type { OperationGate } from "./operation-gate.js";
 import { SingleAnswer } from "./single-answer.js";
 import { TenantShares } from "./tenant-shares.js";
+import type { DocumentRequest, DocumentSource } from "./trusted-documents.js";
 
 export interface StreamParts {
   readonly schema: GraphQLSchema;
   readonly opener: RequestOpener;
   readonly gate: OperationGate;
+  readonly documents: DocumentSource;
   readonly telemetry: Telemetry;
   readonly requestDeadlineMs: number;
 }
 
 /** What a transport received. Nothing of it is trusted to have a type. */
-export interface StreamRequest {
-  readonly query: unknown;
+export interface StreamRequest extends DocumentRequest {
   readonly operationName?: unknown;
   readonly variables?: unknown;
 }
@@ -127,8 +128,9 @@ export class StreamedOperations {
   }
 
   #parse(request: StreamRequest): { document: DocumentNode; operation: OperationDefinitionNode; variables: Record<string, unknown> } {
-    if (typeof request.query !== "string") throw badUserInput("query", "no text", "a GraphQL document");
-    const document = parse(request.query, { maxTokens: queryLimits.tokensMax });
+    const text = this.parts.documents.documentOf(request);
+    if (typeof text !== "string") throw badUserInput("query", "no text", "a GraphQL document");
+    const document = parse(text, { maxTokens: queryLimits.tokensMax });
     const errors = validate(this.parts.schema, document, specifiedRules, { hideSuggestions: true, maxErrors: validationErrorsMax });
     const invalid = errors[0] ?? validate(this.parts.schema, document, [structuralLimits])[0];
     if (invalid !== undefined) throw invalid;

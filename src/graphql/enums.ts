@@ -167,6 +167,7 @@ registerEnumType(errorCodeEnum, {
     BUDGET_EXCEEDED: { description: "The tenant's budget is used up." },
     OVERLOADED: { description: "The models are busy with a queue longer than the deadline." },
     GUARDRAIL_BLOCKED: { description: "A safety rule refused the question or the answer." },
+    DOCUMENT_NOT_TRUSTED: { description: "The server runs trusted documents alone, and this is none." },
     STREAM_STALLED: { description: "The model began and fell silent." },
     STREAM_TRUNCATED: { description: "The model's answer broke off before its end." },
   },

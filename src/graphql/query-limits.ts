@@ -1,4 +1,4 @@
-import { GraphQLError, Kind, type ASTVisitor, type DocumentNode, type OperationDefinitionNode, type SelectionSetNode, type ValidationContext } from "graphql";
+import { GraphQLError, Kind, type ASTVisitor, type DocumentNode, type FieldNode, type OperationDefinitionNode, type SelectionSetNode, type ValidationContext } from "graphql";
 import { queryTooComplex } from "../kernel/errors.js";
 
 /** What one document may ask, whoever sends it. The longest operation in `schema/operations/` needs a tenth of each. */
@@ -15,6 +15,8 @@ export const queryLimits = Object.freeze({
   /** Aliased fields, `__typename` among them: alias probes use it because it is free elsewhere. */
   aliasesMax: 30,
   rootFieldsMax: 30,
+  /** One response name in one selection: no client says it twice, and each saying is compared with the others. */
+  repeatsMax: 30,
   /** Fields with fragments expanded; a fragment bomb doubles with every 12 tokens. */
   selectionsMax: 2_000,
   /** Two pages of 100 documents with every field cost 3,500. */
@@ -25,9 +27,10 @@ interface Measure {
   readonly depth: number;
   readonly aliases: number;
   readonly selections: number;
+  readonly repeats: number;
 }
 
-const nothing: Measure = Object.freeze({ depth: 0, aliases: 0, selections: 0 });
+const nothing: Measure = Object.freeze({ depth: 0, aliases: 0, selections: 0, repeats: 0 });
 
 /**
  * A validation rule, so that a document is measured once and its verdict cached with it. Fragments
@@ -37,12 +40,13 @@ export function structuralLimits(context: ValidationContext): ASTVisitor {
   return {
     OperationDefinition(operation) {
       const measure = measurer(context.getDocument());
-      const { depth, aliases, selections } = measure(operation.selectionSet);
+      const { depth, aliases, selections, repeats } = measure(operation.selectionSet);
       const depthMax = isIntrospection(context.getDocument(), operation) ? queryLimits.introspectionDepthMax : queryLimits.depthMax;
       const rootFields = countRootFields(context.getDocument(), operation);
       report(context, operation, "levels of fields", depth, depthMax);
       report(context, operation, "aliases", aliases, queryLimits.aliasesMax);
       report(context, operation, "fields with fragments expanded", selections, queryLimits.selectionsMax);
+      report(context, operation, "repetitions of one field", repeats, queryLimits.repeatsMax);
       report(context, operation, "root fields", rootFields, queryLimits.rootFieldsMax);
       return false;
     },
@@ -71,16 +75,25 @@ function measurer(document: DocumentNode): (set: SelectionSetNode) => Measure {
     let depth = 0;
     let aliases = 0;
     let selections = 0;
+    let repeats = 0;
+    const said = new Map<string, number>();
     for (const selection of set.selections) {
       const isField = selection.kind === Kind.FIELD;
       const inner = selection.kind === Kind.FRAGMENT_SPREAD ? ofFragment(selection.name.value) : selection.selectionSet ? ofSet(selection.selectionSet) : nothing;
       depth = Math.max(depth, inner.depth + (isField ? 1 : 0));
       aliases += inner.aliases + (isField && selection.alias ? 1 : 0);
       selections += inner.selections + (isField ? 1 : 0);
+      const times = isField ? (said.get(responseName(selection)) ?? 0) + 1 : 0;
+      if (isField) said.set(responseName(selection), times);
+      repeats = Math.max(repeats, inner.repeats, times);
     }
-    return { depth, aliases, selections };
+    return { depth, aliases, selections, repeats };
   };
   return ofSet;
+}
+
+function responseName({ alias, name }: FieldNode): string {
+  return alias?.value ?? name.value;
 }
 
 /**

@@ -8,6 +8,7 @@ export const errorCatalogue = {
   NOT_FOUND: { httpStatus: 404 },
   BAD_USER_INPUT: { httpStatus: 400 },
   QUERY_TOO_COMPLEX: { httpStatus: 400 },
+  DOCUMENT_NOT_TRUSTED: { httpStatus: 403 },
   CONFLICT: { httpStatus: 409 },
   RATE_LIMITED: { httpStatus: 429 },
   BUDGET_EXCEEDED: { httpStatus: 429 },
@@ -75,6 +76,11 @@ export function badUserInput(field: string, got: string, expected: string): Bulk
 
 export function queryTooComplex(got: string, expected: string): BulkheadError {
   return new BulkheadError("QUERY_TOO_COMPLEX", `Query too complex: got ${got}, expected ${expected}`, { got, expected });
+}
+
+/** The same for a hash that is not known and for a text that is not: neither tells what the server would run. */
+export function documentNotTrusted(): BulkheadError {
+  return new BulkheadError("DOCUMENT_NOT_TRUSTED", "This server runs its trusted documents alone, and the document is none of them");
 }
 
 export function idempotencyMismatch(): BulkheadError {

@@ -22,7 +22,7 @@ export const ranks: Readonly<Record<string, number>> = {
 };
 
 /** The composition root and what is beside it at the top of `src/`: they may import everything. */
-export const roots: readonly string[] = ["app.ts", "main.ts", "config.ts", "master-key.ts", "database.ts", "open-engine.ts", "server-id.ts", "closers.ts", "resume-work.ts", "demo-tenants.ts", "welcome.ts"];
+export const roots: readonly string[] = ["app.ts", "main.ts", "config.ts", "config-variables.ts", "master-key.ts", "database.ts", "open-engine.ts", "server-id.ts", "closers.ts", "resume-work.ts", "demo-tenants.ts", "welcome.ts"];
 
 /** Imports nothing of ours, so that it could be published alone. */
 export const island = "embedded";
