@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { GraphQLError, type ExecutionArgs } from "graphql";
 import { type Extra, useServer } from "graphql-ws/use/ws";
-import { WebSocketServer, type WebSocket } from "ws";
+import { WebSocketServer, type ServerOptions, type WebSocket } from "ws";
 import { BulkheadError, internal, queryTooComplex, unauthenticated } from "../kernel/errors.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import { maskError, maskRequestError, meantError } from "../graphql/mask-errors.js";
@@ -34,6 +34,9 @@ const closedWithoutWord = 1006;
 /** A peer that does not answer the close frame keeps its place no longer than this. The library's own 30 s are 15 times the places. */
 const closeMsMax = 2_000;
 
+// `closeTimeout` is documented, and only missing in the package's types.
+const serverOptions: ServerOptions & { readonly closeTimeout: number } = { noServer: true, maxPayload: bodyBytesMax, perMessageDeflate: false, closeTimeout: closeMsMax };
+
 /** For the first message with the token; the protocol leaves the number to the server. */
 const initMsMax = 3_000;
 
@@ -45,7 +48,7 @@ const afterStreamsMs = 100;
 
 /** GraphQL over WebSocket at `/graphql`, with the token in `connection_init`. */
 export class WebSockets {
-  readonly #server = new WebSocketServer({ noServer: true, maxPayload: bodyBytesMax, perMessageDeflate: false, closeTimeout: closeMsMax });
+  readonly #server = new WebSocketServer(serverOptions);
   readonly #callers = new WeakMap<WebSocket, VerifiedCaller>();
   readonly #lost = new WeakSet<WebSocket>();
   readonly #waiting = new WaitingSockets();

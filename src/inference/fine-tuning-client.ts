@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { BulkheadError, conflict, upstreamFailed } from "../kernel/errors.js";
+import { BulkheadError, upstreamFailed } from "../kernel/errors.js";
 
 export interface FineTuningConfig {
   /** Up to and with the version, such as `https://models.example.com/v1`. */
@@ -20,12 +20,14 @@ export class FineTuningRefused extends BulkheadError {
 }
 
 const requestMsMax = 60_000;
-/** Files and jobs of an account that are looked through for one of ours, newest first: what is looked for was made in the last minutes. */
-const pagesMax = 10;
 const pageSize = 100;
+/** How far the provider's clock may be behind ours. */
+const clockSlackMs = 24 * 60 * 60 * 1_000;
 
-const fileSchema = z.object({ id: z.string().min(1), filename: z.string().optional() });
-const jobSchema = z.object({ id: z.string().min(1), status: z.string(), training_file: z.string().nullish(), fine_tuned_model: z.string().nullish() });
+/** In seconds since 1970; a provider that leaves it out is looked through to its end. */
+const createdAt = z.number().nullish();
+const fileSchema = z.object({ id: z.string().min(1), created_at: createdAt, filename: z.string().optional() });
+const jobSchema = z.object({ id: z.string().min(1), created_at: createdAt, status: z.string(), training_file: z.string().nullish(), fine_tuned_model: z.string().nullish() });
 const listOf = <Item extends z.ZodType>(item: Item) => z.object({ data: z.array(item), has_more: z.boolean().optional() });
 
 const failedStates: ReadonlySet<string> = new Set(["failed", "cancelled"]);
@@ -53,9 +55,9 @@ export class FineTuningClient {
     return (await this.#ask("POST", "/files", fileSchema, signal, form)).id;
   }
 
-  /** A file of this very name, if there is one. */
-  async findFile(name: string, signal: AbortSignal): Promise<string | undefined> {
-    return (await this.#find("/files", { purpose: "fine-tune", order: "desc" }, fileSchema, ({ filename }) => filename === name, signal))?.id;
+  /** A file of this very name that was sent after `since`, if there is one. */
+  async findFile(name: string, since: Date, signal: AbortSignal): Promise<string | undefined> {
+    return (await this.#find("/files", { purpose: "fine-tune", order: "desc" }, fileSchema, since, ({ filename }) => filename === name, signal))?.id;
   }
 
   /** Harmless when there is none. */
@@ -67,9 +69,9 @@ export class FineTuningClient {
     return (await this.#ask("POST", "/fine_tuning/jobs", jobSchema, signal, { model, training_file: fileId })).id;
   }
 
-  /** The job that was started for this file, if there is one. */
-  async findJob(fileId: string, signal: AbortSignal): Promise<string | undefined> {
-    return (await this.#find("/fine_tuning/jobs", {}, jobSchema, ({ training_file: file }) => file === fileId, signal))?.id;
+  /** The job that was started for this file after `since`, if there is one. */
+  async findJob(fileId: string, since: Date, signal: AbortSignal): Promise<string | undefined> {
+    return (await this.#find("/fine_tuning/jobs", {}, jobSchema, since, ({ training_file: file }) => file === fileId, signal))?.id;
   }
 
   async jobState(id: string, signal: AbortSignal): Promise<TrainingState> {
@@ -88,17 +90,21 @@ export class FineTuningClient {
     await this.#gone("DELETE", `/models/${encodeURIComponent(model)}`, signal);
   }
 
-  async #find<Item extends { readonly id: string }>(path: string, query: Readonly<Record<string, string>>, schema: z.ZodType<Item>, isIt: (item: Item) => boolean, signal: AbortSignal): Promise<Item | undefined> {
+  /** Through a list that has the newest first, until it is older than what is looked for. An account may hold any number of others. */
+  async #find<Item extends { readonly id: string; readonly created_at?: number | null | undefined }>(path: string, query: Readonly<Record<string, string>>, schema: z.ZodType<Item>, since: Date, isIt: (item: Item) => boolean, signal: AbortSignal): Promise<Item | undefined> {
+    const oldestSeconds = (since.getTime() - clockSlackMs) / 1_000;
     let after: string | undefined;
-    for (let page = 0; page < pagesMax; page += 1) {
+    for (;;) {
       const search = new URLSearchParams({ ...query, limit: String(pageSize), ...(after === undefined ? {} : { after }) });
       const { data, has_more: hasMore } = await this.#ask("GET", `${path}?${search.toString()}`, listOf(schema), signal);
       const found = data.find(isIt);
-      after = data.at(-1)?.id;
-      if (found !== undefined || hasMore !== true || after === undefined) return found;
+      const last = data.at(-1);
+      // A whole page and not its last item: two of the same moment may stand in either order.
+      if (found !== undefined || hasMore !== true || last === undefined || data.every(({ created_at: at }) => typeof at === "number" && at < oldestSeconds)) return found;
+      // Not "there is none": a second job would cost money. And not for ever: the list does not go on.
+      if (last.id === after) throw upstreamFailed("The fine-tuning endpoint sends the same page of its list again");
+      after = last.id;
     }
-    // Not "there is none": a second job would cost money, so a person has to look.
-    throw conflict(`The fine-tuning endpoint holds more than ${pagesMax * pageSize} files or jobs: what is looked for may be behind them`);
   }
 
   /** What is gone, or has ended, is as it should be. */

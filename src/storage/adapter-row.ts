@@ -36,5 +36,6 @@ export function toAdapterWork(scope: Scope, stored: StoredAdapter): AdapterWork 
     ...(stored.training_file === undefined ? {} : { trainingFile: stored.training_file }),
     ...(stored.training_job === undefined ? {} : { trainingJob: stored.training_job }),
     ...(stored.upstream_model === undefined ? {} : { upstreamModel: stored.upstream_model }),
+    createdAt: stored.created_at,
   };
 }

@@ -4,6 +4,7 @@
  */
 import type { AdapterId, TenantId, UserId } from "../kernel/ids.js";
 import type { Page, PageRequest } from "../kernel/page.js";
+import type { TierPolicy } from "../tenancy/tier-policy.js";
 
 /** Trained here from the tenant's own rows, or brought as a file of weights. */
 export type AdapterOrigin = "TRAINED" | "FILE";
@@ -41,6 +42,7 @@ export interface AdapterWork {
   readonly trainingFile?: string;
   readonly trainingJob?: string;
   readonly upstreamModel?: string;
+  readonly createdAt: Date;
 }
 
 /** What one step of the work changes. `null` takes a field away. */
@@ -66,15 +68,20 @@ export interface TrainingRow {
   readonly answer: string;
 }
 
+/** Of the tier. One at once where nothing is said, and a month without a bound. */
+export type TrainingCaps = Pick<TierPolicy, "trainingsAtOnce" | "trainingsPerMonth">;
+
 export interface AdapterStore {
   get(id: AdapterId): Promise<AdapterRow | undefined>;
   /** In the order of `ids`; foreign and missing ids alike give undefined. */
   getMany(ids: readonly AdapterId[]): Promise<readonly (AdapterRow | undefined)[]>;
   /** Newest first. */
   page(request: PageRequest): Promise<Page<AdapterRow>>;
-  /** State `PREPARING`. Throws `CONFLICT` while another is being trained, `LIMIT_EXCEEDED` when the tenant has too many. */
-  add(adapter: { readonly id: AdapterId; readonly name: string; readonly baseModel: string }): Promise<AdapterRow>;
+  /** State `PREPARING`. Throws `CONFLICT` while as many are trained as may be at once, `LIMIT_EXCEEDED` when the tenant has too many or has trained all that it may this month (UTC). */
+  add(adapter: { readonly id: AdapterId; readonly name: string; readonly baseModel: string }, caps: TrainingCaps): Promise<AdapterRow>;
   readonly weights: AdapterWeightsStore;
+  /** How many are being trained, those that are removed meanwhile not among them. */
+  countTraining(): Promise<number>;
   /** Ids with work to do: being trained, or removed. */
   unfinished(): Promise<readonly AdapterId[]>;
   /** The work is this owner's for so long. Who owns it already may claim it again. */
@@ -98,8 +105,8 @@ export interface AdapterStore {
 
 /** A file of weights comes in pieces, each in a write of its own: one write of all of it would hold up the tenant's others. */
 export interface AdapterWeightsStore {
-  /** State `UPLOADING`. Throws `LIMIT_EXCEEDED`. */
-  begin(adapter: { readonly id: AdapterId; readonly name: string; readonly baseModel: string; readonly bytes: number; readonly sha256: string; readonly pieces: number }): Promise<void>;
+  /** State `UPLOADING`; its bytes count beside those of the documents from now on. Throws `LIMIT_EXCEEDED`. */
+  begin(adapter: { readonly id: AdapterId; readonly name: string; readonly baseModel: string; readonly bytes: number; readonly sha256: string; readonly pieces: number }, caps: Pick<TierPolicy, "maxBytes">): Promise<void>;
   /** Throws `NOT_FOUND` when the adapter was removed meanwhile. */
   add(id: AdapterId, ordinal: number, piece: { readonly bytes: number; readonly zstd: Uint8Array }): Promise<void>;
   /** State `IMPORTED`. Throws `NOT_FOUND`, or `CONFLICT` when a piece is missing. */

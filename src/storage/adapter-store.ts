@@ -1,18 +1,21 @@
-import { conflict, internal, notFound } from "../kernel/errors.js";
+import { internal, notFound } from "../kernel/errors.js";
 import type { AdapterId } from "../kernel/ids.js";
 import type { Page, PageRequest } from "../kernel/page.js";
 import { checkAdapterRoom } from "./adapter-room.js";
 import { presentAdapter, toAdapterRow, toAdapterWork } from "./adapter-row.js";
-import type { AdapterClaim, AdapterProgress, AdapterRow, AdapterStore, AdapterWork, TrainingRow } from "./adapter-rows.js";
+import type { AdapterClaim, AdapterProgress, AdapterRow, AdapterStore, AdapterWork, TrainingCaps, TrainingRow } from "./adapter-rows.js";
 import { ScopedAdapterWeights } from "./adapter-weights.js";
 import { newestFirstSort, olderThan } from "./newest-first.js";
 import { checkPageRequest, pageOf } from "./page-cursor.js";
 import type { StoredAdapter } from "./rows.js";
 import type { StoreParts } from "./store-parts.js";
+import { countTraining } from "./totals.js";
+import { checkTrainingsAtOnce } from "./training-caps.js";
 import { readTrainingRows } from "./training-rows.js";
 import type { WriteTurn } from "./write-turn.js";
 
 const beingTrained = ["PREPARING", "UPLOADING", "TRAINING"] as const;
+const inTraining = { origin: "TRAINED", state: { $in: beingTrained } } as const;
 const working = [...beingTrained, "REMOVING"] as const;
 
 export class ScopedAdapterStore implements AdapterStore {
@@ -40,10 +43,16 @@ export class ScopedAdapterStore implements AdapterStore {
     return pageOf(rows, first, (row) => toAdapterRow(scope, row), (row) => ({ order: row.created_at.getTime(), id: scope.id(row._id) }));
   }
 
-  add(adapter: { readonly id: AdapterId; readonly name: string; readonly baseModel: string }): Promise<AdapterRow> {
-    return this.parts.write(1, async (turn) => {
+  async countTraining(): Promise<number> {
+    return this.parts.read("adapters").count(inTraining);
+  }
+
+  add(adapter: { readonly id: AdapterId; readonly name: string; readonly baseModel: string }, caps: TrainingCaps): Promise<AdapterRow> {
+    return this.parts.write(2, async (turn) => {
       await checkAdapterRoom(turn);
-      if ((await turn.read("adapters").count({ origin: "TRAINED", state: { $in: beingTrained } })) > 0) throw conflict("Another adapter of the tenant is being trained");
+      checkTrainingsAtOnce(await turn.read("adapters").count(inTraining), caps);
+      // Writes the tenant's one row of totals: of two servers that ask at the same moment one begins again, and sees the other's.
+      await countTraining(turn, this.parts.scope, this.#now(), caps);
       const now = this.#now();
       await turn.write("adapters").insert([
         { id: adapter.id, name: adapter.name, base_model: adapter.baseModel, origin: "TRAINED", state: "PREPARING", examples: 0, owner: "", lease_until: now, created_at: now, updated_at: now },
@@ -96,11 +105,11 @@ export class ScopedAdapterStore implements AdapterStore {
   }
 
   remove(id: AdapterId): Promise<AdapterWork | undefined> {
-    return this.parts.write(4, async (turn) => {
+    return this.parts.write(5, async (turn) => {
       // Nobody's from now on: whoever works on it learns so from the next thing they write.
       const removing = await turn.write("adapters").update({ _id: this.#key(id), ...presentAdapter }, { set: { state: "REMOVING", owner: "", lease_until: this.#now(), updated_at: this.#now() } });
       if (removing === undefined) throw notFound("Adapter");
-      await this.weights.removeIn(turn, id);
+      await this.weights.removeIn(turn, removing);
       const work = toAdapterWork(this.parts.scope, removing);
       if (mayBeAtProvider(work)) return work;
       await this.#forgetIn(turn, removing);

@@ -6,7 +6,10 @@ import type { AdapterId } from "../kernel/ids.js";
 import { presentAdapter, toAdapterRow } from "./adapter-row.js";
 import type { AdapterRow, AdapterWeightsStore } from "./adapter-rows.js";
 import { checkAdapterRoom } from "./adapter-room.js";
+import type { StoredAdapter } from "./rows.js";
 import type { StoreParts } from "./store-parts.js";
+import { countWeights, uncountWeights } from "./totals.js";
+import type { TierPolicy } from "../tenancy/tier-policy.js";
 import type { WriteTurn } from "./write-turn.js";
 
 /** A file that has not come whole within this never will: its sender is gone, or its server. */
@@ -15,9 +18,10 @@ const importMsMax = 5 * 60_000;
 export class ScopedAdapterWeights implements AdapterWeightsStore {
   constructor(private readonly parts: StoreParts) {}
 
-  async begin(adapter: { readonly id: AdapterId; readonly name: string; readonly baseModel: string; readonly bytes: number; readonly sha256: string; readonly pieces: number }): Promise<void> {
-    await this.parts.write(1, async (turn) => {
+  async begin(adapter: { readonly id: AdapterId; readonly name: string; readonly baseModel: string; readonly bytes: number; readonly sha256: string; readonly pieces: number }, caps: Pick<TierPolicy, "maxBytes">): Promise<void> {
+    await this.parts.write(2, async (turn) => {
       await checkAdapterRoom(turn);
+      await countWeights(turn, this.parts.scope, adapter.bytes, caps);
       const now = this.#now();
       await turn.write("adapters").insert([
         {
@@ -28,6 +32,7 @@ export class ScopedAdapterWeights implements AdapterWeightsStore {
           state: "UPLOADING",
           examples: 0,
           weights_bytes: adapter.bytes,
+          counted_bytes: adapter.bytes,
           weights_pieces: adapter.pieces,
           weights_sha256: adapter.sha256,
           owner: "import",
@@ -59,10 +64,10 @@ export class ScopedAdapterWeights implements AdapterWeightsStore {
   }
 
   async giveUp(id: AdapterId, owner: string): Promise<void> {
-    await this.parts.write(3, async (turn) => {
+    await this.parts.write(5, async (turn) => {
       const failure = { code: "BAD_USER_INPUT", message: "The file did not come to its end" };
       const row = await turn.write("adapters").update({ ...this.#coming(id), owner }, { set: { state: "FAILED", owner: "", failure, updated_at: this.#now() } });
-      if (row !== undefined) await this.removeIn(turn, id);
+      if (row !== undefined) await this.removeIn(turn, row);
     });
   }
 
@@ -81,8 +86,14 @@ export class ScopedAdapterWeights implements AdapterWeightsStore {
     return whole;
   }
 
-  /** All pieces of an adapter, within a write. */
-  async removeIn(turn: WriteTurn, id: AdapterId): Promise<void> {
+  /** All pieces of an adapter, and what they count, within a write. */
+  async removeIn(turn: WriteTurn, { _id, counted_bytes: counted = 0 }: StoredAdapter): Promise<void> {
+    const id = this.parts.scope.id(_id);
+    if (counted > 0) {
+      await uncountWeights(turn, this.parts.scope, counted);
+      // A file that was given up is removed later, and gives back nothing then.
+      await turn.write("adapters").update({ _id }, { unset: ["counted_bytes"] });
+    }
     const pieces = await turn.write("adapter_weights").removeMany({ adapter_id: id });
     if (pieces > 0) await turn.bury({ collection: "adapter_weights", field: "adapter_id", value: id });
   }

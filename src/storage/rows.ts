@@ -123,6 +123,8 @@ export interface StoredAdapter extends StoredRow {
   readonly weights_bytes?: number;
   readonly weights_pieces?: number;
   readonly weights_sha256?: string;
+  /** The part of the totals' bytes that is these weights; gone once they are. */
+  readonly counted_bytes?: number;
   /** Who works on it, until `lease_until`. Empty: nobody. */
   readonly owner: string;
   readonly lease_until: Date;
@@ -155,10 +157,14 @@ export interface StoredTombstone extends StoredRow {
 export interface StoredTotals extends StoredRow {
   readonly documents: number;
   readonly chunks: number;
+  /** Of original documents and of adapters' weights. */
   readonly bytes: number;
   readonly length_sum: number;
   /** Grows with every publish and removal: caches of term statistics hang on it. */
   readonly revision: number;
+  /** As `2026-03` in UTC, and how many trainings were begun in it. */
+  readonly trainings_month?: string;
+  readonly trainings?: number;
   readonly embedding_model?: string;
   readonly embedding_dimensions?: number;
 }

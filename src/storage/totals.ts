@@ -1,5 +1,5 @@
 import type { ClientSession, Db } from "mongodb";
-import { conflict, internal, limitExceeded } from "../kernel/errors.js";
+import { conflict, internal, limitExceeded, type BulkheadError } from "../kernel/errors.js";
 import type { StoredTotals } from "./rows.js";
 import type { Scope } from "./scope.js";
 import type { EmbeddingModelRef } from "./tenant-store.js";
@@ -36,7 +36,27 @@ export async function countDocument(turn: WriteTurn, scope: Scope, bytes: number
   if (totals.documents >= caps.maxDocuments) {
     throw limitExceeded("documents", `${totals.documents + 1} documents`, `at most ${caps.maxDocuments} in this tier`);
   }
-  throw limitExceeded("bytes", `${totals.bytes + bytes} bytes`, `at most ${caps.maxBytes} in this tier`);
+  throw tooManyBytes(totals.bytes + bytes, caps);
+}
+
+/** Counts an adapter's weights with the bytes of the documents: the tier bounds what lies here, whatever it is. Throws `LIMIT_EXCEEDED`. */
+export async function countWeights(turn: WriteTurn, scope: Scope, bytes: number, caps: { maxBytes: number }): Promise<void> {
+  const counted = await turn.write("totals").update({ ...totalsFilter(scope), bytes: { $lte: caps.maxBytes - bytes } }, { increment: { bytes } });
+  if (counted === undefined) throw tooManyBytes((await readTotals(turn, scope)).bytes + bytes, caps);
+}
+
+export async function uncountWeights(turn: WriteTurn, scope: Scope, bytes: number): Promise<void> {
+  await turn.write("totals").update(totalsFilter(scope), { increment: { bytes: -bytes } });
+}
+
+/** Counts one more training in the month (UTC); an adapter that is deleted does not give it back. Throws `LIMIT_EXCEEDED`. */
+export async function countTraining(turn: WriteTurn, scope: Scope, at: Date, { trainingsPerMonth = Number.MAX_SAFE_INTEGER }: { trainingsPerMonth?: number | undefined }): Promise<void> {
+  const month = at.toISOString().slice(0, 7);
+  const totals = turn.write("totals");
+  const again = await totals.update({ ...totalsFilter(scope), trainings_month: month, trainings: { $lt: trainingsPerMonth } }, { increment: { trainings: 1 } });
+  if (again !== undefined) return;
+  const first = await totals.update({ ...totalsFilter(scope), trainings_month: { $ne: month } }, { set: { trainings_month: month, trainings: 1 } });
+  if (first === undefined) throw limitExceeded("trainings", `${trainingsPerMonth + 1} trainings in ${month}`, `at most ${trainingsPerMonth} a month in this tier`);
 }
 
 /**
@@ -81,6 +101,10 @@ export async function uncountDocument(turn: WriteTurn, scope: Scope, removed: { 
 /** An index may follow its rows with a delay: what was answered since the publishing may not have found the document. */
 export async function countReady(turn: WriteTurn, scope: Scope): Promise<void> {
   await turn.write("totals").update(totalsFilter(scope), { increment: { revision: 1 } });
+}
+
+function tooManyBytes(bytes: number, { maxBytes }: { maxBytes: number }): BulkheadError {
+  return limitExceeded("bytes", `${bytes} bytes`, `at most ${maxBytes} in this tier`);
 }
 
 async function readTotals(turn: WriteTurn, scope: Scope): Promise<StoredTotals> {

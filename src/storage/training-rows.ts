@@ -17,9 +17,10 @@ export async function readTrainingRows(parts: StoreParts, rowsMax: number, chars
   const rows: TrainingRow[] = [];
   let chars = 0;
   let last: StoredFeedback | undefined;
+  const limit = Math.min(batchRows, rowsMax);
   for (;;) {
     const after = last === undefined ? {} : olderThan(scope, { order: last.created_at.getTime(), id: scope.id(last._id) });
-    const batch = await parts.read("feedback").find({ teaches: true, ...after }, { sort: newestFirstSort, limit: batchRows });
+    const batch = await parts.read("feedback").find({ teaches: true, ...after }, { sort: newestFirstSort, limit });
     const messages = await parts.read("messages").find({ _id: { $in: batch.map(({ message_id: id }) => scope.key(id)) } });
     // Not of a conversation whose time is over and whose rows are only not swept yet.
     const conversations = await parts.read("conversations").find({ _id: { $in: [...new Set(batch.map(({ conversation_id: id }) => scope.key(id)))] }, ...liveOnly(parts) });
@@ -37,6 +38,6 @@ export async function readTrainingRows(parts: StoreParts, rowsMax: number, chars
       rows.push({ tenantId: message.tenant_id as TenantId, question: message.question, answer });
     }
     last = batch.at(-1);
-    if (batch.length < batchRows) return rows;
+    if (batch.length < limit || rows.length === rowsMax) return rows;
   }
 }

@@ -18,7 +18,7 @@ const tierPolicySchema = z.strictObject({
   tokensPerMinute: count,
   maxDocuments: count,
   maxChunks: count,
-  /** Sum of the raw sizes of all documents. */
+  /** Sum of the raw sizes of all documents and of all adapters' weights. */
   maxBytes: count,
   maxDocumentBytes: count,
   maxQuestionChars: count,
@@ -26,6 +26,10 @@ const tierPolicySchema = z.strictObject({
   contextTokens: count,
   historyTokens: count,
   models: z.array(z.string().min(1)).min(1),
+  /** Adapters of a tenant that are trained at one time. Left out: 1. */
+  trainingsAtOnce: count.optional(),
+  /** Trainings of a tenant that may be begun in a month of UTC. Left out: no bound. */
+  trainingsPerMonth: count.optional(),
   /** The part of the limits a minute that one user of the tenant may have. Left out: one user may have all. */
   userShare: z.number().gt(0).max(1).optional(),
   /** Millionths of a dollar that a tenant may spend on models in a day and in a month of UTC. Left out: no bound. */

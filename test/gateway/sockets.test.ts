@@ -33,6 +33,22 @@ async function acknowledged(socket: WebSocket, token: string): Promise<string> {
   return Promise.race([once(socket, "message").then(([data]) => (JSON.parse(String(data)) as { type: string }).type), once(socket, "close").then(([code]) => `closed ${String(code)}`)]);
 }
 
+/** Asks, and gives the signal under which it is answered. */
+async function asked(): Promise<{ readonly signal: AbortSignal; readonly said: unknown[]; readonly leave: () => void; readonly complete: () => void }> {
+  let signal: AbortSignal | undefined;
+  harness.services.answer = (_context, deadline) => {
+    signal = deadline.signal;
+    return untilAborted(new Promise(() => undefined), deadline.signal);
+  };
+  const client = createClient({ url: url(), webSocketImpl: WebSocket, connectionParams: { token: await harness.member() }, retryAttempts: 0, lazy: true });
+  const said: unknown[] = [];
+  const complete = client.subscribe({ query: 'mutation { ask(input: { question: "q" }) { __typename } }' }, { next: (event) => said.push(event), error: () => undefined, complete: () => undefined });
+  await expect.poll(() => signal).toBeDefined();
+  return { signal: signal as unknown as AbortSignal, said, leave: () => client.terminate(), complete };
+}
+
+const isOpen = (socket: WebSocket): boolean => socket.readyState === WebSocket.OPEN;
+
 describe("sockets that have not said who they are", () => {
   test("are bounded by address with the oldest dropped, and keep nobody out: not of their own address, and none of another", async () => {
     const token = await harness.member();
@@ -49,7 +65,6 @@ describe("sockets that have not said who they are", () => {
     const token = await harness.member();
     const silent: WebSocket[] = [];
     for (let at = 0; at < 520; at += 1) silent.push(await open(`127.0.1.${at % 10}`));
-    const isOpen = (socket: WebSocket): boolean => socket.readyState === WebSocket.OPEN;
     await expect.poll(() => silent.filter(isOpen).length).toBeLessThanOrEqual(500);
     expect(await acknowledged(await open("127.0.2.1"), token)).toBe("connection_ack");
   });
@@ -88,20 +103,6 @@ test("a token that has expired opens no operation on a socket that is still clos
 });
 
 describe("a question over WebSocket", () => {
-  /** Asks, and gives the signal under which it is answered. */
-  async function asked(): Promise<{ readonly signal: AbortSignal; readonly said: unknown[]; readonly leave: () => void; readonly complete: () => void }> {
-    let signal: AbortSignal | undefined;
-    harness.services.answer = (_context, deadline) => {
-      signal = deadline.signal;
-      return untilAborted(new Promise(() => undefined), deadline.signal);
-    };
-    const client = createClient({ url: url(), webSocketImpl: WebSocket, connectionParams: { token: await harness.member() }, retryAttempts: 0, lazy: true });
-    const said: unknown[] = [];
-    const complete = client.subscribe({ query: 'mutation { ask(input: { question: "q" }) { __typename } }' }, { next: (event) => said.push(event), error: () => undefined, complete: () => undefined });
-    await expect.poll(() => signal).toBeDefined();
-    return { signal: signal as unknown as AbortSignal, said, leave: () => client.terminate(), complete };
-  }
-
   test("ends when its client's socket closes", async () => {
     const { signal, leave } = await asked();
     leave();

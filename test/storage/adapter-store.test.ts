@@ -6,7 +6,7 @@ import type { TenantStore } from "../../src/storage/tenant-store.js";
 import { countPieces, pieceBytesMax, weightsPieces } from "../../src/storage/weights-pieces.js";
 import { importWeights, teach } from "../support/adapters.js";
 import { startTestDeployment, type TestDeployment } from "../support/engine.js";
-import { homeOptions, openTestHome, openTestStore } from "../support/homes.js";
+import { homeOptions, newDocument, openTestHome, openTestStore } from "../support/homes.js";
 import { openSealedSilo, openTestVault } from "../support/sealed-silo.js";
 import { contextOf } from "../support/tenants.js";
 
@@ -63,12 +63,13 @@ describe.each(["pool", "sealed silo"])("in a %s", (kind) => {
     const rows = await store.adapters.trainingRows(100, 1_000);
     expect(rows).toEqual([{ tenantId: "acme", question: "q", answer: "better" }, { tenantId: "acme", question: "q2", answer: "a2" }, { tenantId: "acme", question: "q1", answer: "a1" }]);
     expect(await store.adapters.trainingRows(1, 1_000)).toHaveLength(1);
+    expect(await store.adapters.trainingRows(2, 1_000)).toEqual(rows.slice(0, 2));
   });
 
   test("one at a time is trained, by one owner at a time, and what another writes is refused", async () => {
     const id = newId<AdapterId>("adapter");
-    await store.adapters.add({ id, name: "ours", baseModel: "base" });
-    await expect(store.adapters.add({ id: newId<AdapterId>("adapter"), name: "second", baseModel: "base" })).rejects.toMatchObject({ code: "CONFLICT" });
+    await store.adapters.add({ id, name: "ours", baseModel: "base" }, {});
+    await expect(store.adapters.add({ id: newId<AdapterId>("adapter"), name: "second", baseModel: "base" }, {})).rejects.toMatchObject({ code: "CONFLICT" });
     expect(await store.adapters.claim(id, "one", 60_000)).toMatchObject({ kind: "CLAIMED", work: { state: "PREPARING" } });
     expect(await store.adapters.claim(id, "two", 60_000)).toMatchObject({ kind: "BUSY" });
     expect(await store.adapters.setManifest(id, "two", [])).toBe(false);
@@ -96,7 +97,7 @@ describe.each(["pool", "sealed silo"])("in a %s", (kind) => {
     // The worst there is: what does not shrink.
     for await (const { zstd } of weightsPieces(randomBytes(pieceBytesMax))) expect(zstd.length).toBeLessThan(4 * 1_048_576);
     const short = newId<AdapterId>("adapter");
-    await store.adapters.weights.begin({ id: short, name: "short", baseModel: "base", bytes: file.length, sha256: "0".repeat(64), pieces: countPieces(file.length) });
+    await store.adapters.weights.begin({ id: short, name: "short", baseModel: "base", bytes: file.length, sha256: "0".repeat(64), pieces: countPieces(file.length) }, { maxBytes: 1e9 });
     await expect(store.adapters.weights.finish(short)).rejects.toMatchObject({ code: "CONFLICT" });
     await store.adapters.remove(short);
     await expect(store.adapters.weights.add(short, 0, { bytes: 1, zstd: Buffer.of(0) })).rejects.toMatchObject({ code: "NOT_FOUND" });
@@ -110,6 +111,68 @@ describe.each(["pool", "sealed silo"])("in a %s", (kind) => {
     await store.adapters.remove(row.id);
     expect(await count(home, "adapter_weights", { adapter_id: row.id })).toBe(0);
     await expect(store.adapters.weights.read(row.id)).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+});
+
+describe("weights", () => {
+  const totalBytes = async (): Promise<unknown> => (await pool.database.db.collection("totals").findOne({ tenant_id: "umbrella" }))?.["bytes"];
+
+  test("count with the documents against the tier's bytes, in both directions, and give them back once", async () => {
+    const store = await openTestStore(pool, contextOf("umbrella"));
+    await store.documents.add(newDocument({ raw: Buffer.alloc(60) }), { maxDocuments: 9, maxBytes: 100 });
+    await expect(importWeights(store, Buffer.alloc(41), { maxBytes: 100 })).rejects.toMatchObject({ code: "LIMIT_EXCEEDED", details: { limit: "bytes", got: "101 bytes", expected: "at most 100 in this tier" } });
+    const row = await importWeights(store, Buffer.alloc(40), { maxBytes: 100 });
+    await expect(store.documents.add(newDocument({ raw: Buffer.alloc(1) }), { maxDocuments: 9, maxBytes: 100 })).rejects.toMatchObject({ code: "LIMIT_EXCEEDED", details: { limit: "bytes" } });
+    await store.adapters.remove(row.id);
+    expect(await totalBytes()).toBe(60);
+    // One that did not come whole gives back what it took when it is given up, and nothing more when it is deleted.
+    const cut = newId<AdapterId>("adapter");
+    await store.adapters.weights.begin({ id: cut, name: "cut", baseModel: "base", bytes: 40, sha256: "0".repeat(64), pieces: 1 }, { maxBytes: 100 });
+    expect(await totalBytes()).toBe(100);
+    await store.adapters.weights.giveUp(cut, "import");
+    expect(await totalBytes()).toBe(60);
+    await store.adapters.remove(cut);
+    expect(await totalBytes()).toBe(60);
+  });
+
+  test("that came before they were counted give nothing back", async () => {
+    const store = await openTestStore(pool, contextOf("umbrella"));
+    const row = await importWeights(store, Buffer.alloc(30));
+    await pool.database.db.collection("adapters").updateOne({ tenant_id: "umbrella", state: "IMPORTED" }, { $unset: { counted_bytes: "" } });
+    await pool.database.db.collection("totals").updateOne({ tenant_id: "umbrella" }, { $inc: { bytes: -30 } });
+    await store.adapters.remove(row.id);
+    expect(await totalBytes()).toBe(60);
+  });
+});
+
+describe("trainings", () => {
+  const add = (store: TenantStore, caps: Parameters<TenantStore["adapters"]["add"]>[1]) => store.adapters.add({ id: newId<AdapterId>("adapter"), name: "n", baseModel: "m" }, caps);
+
+  test("of one tenant at once are never more than the tier's, however many ask on two servers at the same moment", async () => {
+    const context = contextOf("hooli");
+    const servers = [await openTestStore(pool, context), await openTestStore(await openTestHome(deployment, { suffix: "pool", serverId: "server-2" }), context)] as const;
+    const outcomes = await Promise.allSettled(Array.from({ length: 8 }, (_, at) => add(servers[at % 2] as TenantStore, { trainingsAtOnce: 2 })));
+    expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(2);
+    expect(await servers[0].adapters.countTraining()).toBe(2);
+    const [first] = await servers[0].adapters.unfinished();
+    // On its way out: nothing is trained any more, though there is work to do.
+    await servers[0].adapters.claim(first as AdapterId, "one", 1_000);
+    await servers[0].adapters.setManifest(first as AdapterId, "one", ["0".repeat(64)]);
+    await servers[0].adapters.remove(first as AdapterId);
+    expect(await servers[0].adapters.unfinished()).toContain(first);
+    expect(await servers[0].adapters.countTraining()).toBe(1);
+    await add(servers[1], { trainingsAtOnce: 2 });
+  });
+
+  test("of a month are never more than the tier's, deleted ones counted, and a new month begins anew", async () => {
+    const context = contextOf("stark");
+    const store = await openTestStore(pool, context);
+    const train = async (of: TenantStore): Promise<void> => void (await of.adapters.remove((await add(of, { trainingsPerMonth: 2 })).id));
+    await train(store);
+    await train(store);
+    await expect(train(store)).rejects.toMatchObject({ code: "LIMIT_EXCEEDED", details: { limit: "trainings" } });
+    const nextMonth = await openHome({ ...homeOptions(deployment, { suffix: "pool", serverId: "server-3" }), clock: { now: () => Date.now() + 32 * 86_400_000 } });
+    await train(nextMonth.store(context, 1));
   });
 });
 

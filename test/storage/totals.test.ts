@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { newId, type DocumentId } from "../../src/kernel/ids.js";
+import { newId, type AdapterId, type DocumentId } from "../../src/kernel/ids.js";
 import type { TenantHome } from "../../src/storage/home.js";
 import type { TenantStore } from "../../src/storage/tenant-store.js";
 import { startTestDeployment, type TestDeployment } from "../support/engine.js";
@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => deployment.close());
 
 const step = fc.record({
-  kind: fc.constantFrom("ADD", "ADD", "ADD", "PUBLISH", "PUBLISH", "REMOVE", "FAIL", "RETRY"),
+  kind: fc.constantFrom("ADD", "ADD", "ADD", "PUBLISH", "PUBLISH", "REMOVE", "FAIL", "RETRY", "WEIGH", "WEIGH", "UNWEIGH", "GIVE_UP"),
   server: fc.integer({ min: 0, max: 1 }),
   document: fc.integer({ min: 0, max: 3 }),
   size: fc.integer({ min: 0, max: 5 }),
@@ -27,7 +27,15 @@ type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never;
 const caps = { ...policies.PRO, maxDocuments: 2, maxChunks: 5, maxBytes: 120 };
 
 function run(store: TenantStore, id: DocumentId, { kind, size }: Step): Promise<unknown> {
+  const { adapters } = store;
+  const adapter = `adp${id.slice(3)}` as AdapterId;
   switch (kind) {
+    case "WEIGH":
+      return adapters.weights.begin({ id: adapter, name: "w", baseModel: "m", bytes: size * 20, sha256: "0".repeat(64), pieces: 1 }, caps);
+    case "UNWEIGH":
+      return adapters.remove(adapter);
+    case "GIVE_UP":
+      return adapters.weights.giveUp(adapter, "import");
     case "ADD":
       return store.documents.add(newDocument({ id, raw: Buffer.alloc(size * 20) }), caps);
     case "PUBLISH":
@@ -64,13 +72,13 @@ describe("the totals of a tenant", () => {
 async function expectTotalsToAgree(tenantId: string): Promise<void> {
   const db = servers[0]?.database.db;
   const rows = (name: string) => db?.collection(name).find({ tenant_id: tenantId }).toArray() ?? Promise.resolve([]);
-  const [documents, raws, chunks, [totals]] = await Promise.all([rows("documents"), rows("raw_documents"), rows("chunks"), rows("totals")]);
+  const [documents, raws, chunks, adapters, [totals]] = await Promise.all([rows("documents"), rows("raw_documents"), rows("chunks"), rows("adapters"), rows("totals")]);
   // Without a single write that got as far as the fence there is no row yet.
   if (totals === undefined) return void expect(documents).toEqual([]);
   expect(raws).toHaveLength(documents.length);
   expect({ documents: totals["documents"], bytes: totals["bytes"], chunks: totals["chunks"], length: totals["length_sum"] }).toEqual({
     documents: documents.length,
-    bytes: sum(documents.map((row) => row["bytes"])),
+    bytes: sum(documents.map((row) => row["bytes"])) + sum(adapters.filter((row) => row["state"] === "UPLOADING").map((row) => row["weights_bytes"])),
     chunks: chunks.length,
     length: sum(chunks.map((row) => row["length"])),
   });

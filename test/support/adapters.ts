@@ -5,9 +5,9 @@ import type { TenantStore } from "../../src/storage/tenant-store.js";
 import { countPieces, weightsPieces } from "../../src/storage/weights-pieces.js";
 
 /** A file of weights, stored whole. */
-export async function importWeights({ adapters }: Pick<TenantStore, "adapters">, file: Buffer, name = "imported"): Promise<AdapterRow> {
+export async function importWeights({ adapters }: Pick<TenantStore, "adapters">, file: Buffer, { name = "imported", maxBytes = Number.MAX_SAFE_INTEGER } = {}): Promise<AdapterRow> {
   const id = newId<AdapterId>("adapter");
-  await adapters.weights.begin({ id, name, baseModel: "base", bytes: file.length, sha256: createHash("sha256").update(file).digest("hex"), pieces: countPieces(file.length) });
+  await adapters.weights.begin({ id, name, baseModel: "base", bytes: file.length, sha256: createHash("sha256").update(file).digest("hex"), pieces: countPieces(file.length) }, { maxBytes });
   let ordinal = 0;
   for await (const piece of weightsPieces(file)) await adapters.weights.add(id, ordinal++, piece);
   return adapters.weights.finish(id);

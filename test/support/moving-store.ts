@@ -76,9 +76,10 @@ export class MovingStore implements TenantStore {
     get: (id) => this.#read(({ adapters }) => adapters.get(id)),
     getMany: (ids) => this.#read(({ adapters }) => adapters.getMany(ids)),
     page: (request) => this.#read(({ adapters }) => adapters.page(request)),
-    add: (adapter) => this.#write(({ adapters }) => adapters.add(adapter)),
+    countTraining: () => this.#read(({ adapters }) => adapters.countTraining()),
+    add: (adapter, caps) => this.#write(({ adapters }) => adapters.add(adapter, caps)),
     weights: {
-      begin: (adapter) => this.#write(({ adapters }) => adapters.weights.begin(adapter)),
+      begin: (adapter, caps) => this.#write(({ adapters }) => adapters.weights.begin(adapter, caps)),
       add: (id, ordinal, piece) => this.#write(({ adapters }) => adapters.weights.add(id, ordinal, piece)),
       finish: (id) => this.#write(({ adapters }) => adapters.weights.finish(id)),
       giveUp: (id, owner) => this.#write(({ adapters }) => adapters.weights.giveUp(id, owner)),

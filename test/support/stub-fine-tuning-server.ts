@@ -8,11 +8,15 @@ export interface StubJob {
   readonly training_file: string;
   status: "running" | "succeeded" | "failed" | "cancelled";
   fine_tuned_model: string | null;
+  /** Seconds since 1970. */
+  readonly created_at: number;
+  /** Told once the job has ended. */
+  trained_tokens?: number | null;
 }
 
 export class StubFineTuningServer {
   /** All that were ever sent, by id; `deleted` names those that are gone. */
-  readonly files = new Map<string, { readonly filename: string; readonly content: string }>();
+  readonly files = new Map<string, { readonly filename: string; readonly content: string; readonly created_at: number }>();
   readonly jobs: StubJob[] = [];
   readonly deleted = new Set<string>();
   readonly asked: string[] = [];
@@ -22,6 +26,8 @@ export class StubFineTuningServer {
   beforeAnswer: (what: string) => void = () => undefined;
   /** Answered to everything, instead of doing it. */
   status: number | undefined;
+  /** Sends the first page of a list whatever it is asked for. */
+  ignoresAfter = false;
   #ids = 0;
   readonly #server = createServer((request, response) => void this.#serve(request, response));
 
@@ -53,11 +59,12 @@ export class StubFineTuningServer {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const parts: Buffer[] = [];
     for await (const part of request) parts.push(part as Buffer);
-    const path = decodeURIComponent((request.url ?? "").split("?")[0] ?? "").replace("/v1", "");
+    const [address = "", search = ""] = (request.url ?? "").split("?");
+    const path = decodeURIComponent(address).replace("/v1", "");
     const what = `${request.method ?? ""} ${path}`;
     this.asked.push(what);
     if (what === "POST /chat/completions") return this.#chat(response, JSON.parse(Buffer.concat(parts).toString()) as { model: string });
-    const answer = this.status === undefined ? await this.#do(what, Buffer.concat(parts), request.headers["content-type"] ?? "") : undefined;
+    const answer = this.status === undefined ? await this.#do(what, new URLSearchParams(this.ignoresAfter ? search.replace(/&?after=[^&]*/u, "") : search), Buffer.concat(parts), request.headers["content-type"] ?? "") : undefined;
     try {
       this.beforeAnswer(what);
     } catch {
@@ -73,15 +80,15 @@ export class StubFineTuningServer {
     response.writeHead(200, { "content-type": "text/event-stream" }).end(`${frames.map((frame) => `data: ${JSON.stringify(frame)}\n\n`).join("")}data: [DONE]\n\n`);
   }
 
-  async #do(what: string, body: Buffer, type: string): Promise<object | undefined> {
+  async #do(what: string, query: URLSearchParams, body: Buffer, type: string): Promise<object | undefined> {
     const id = what.split("/")[2] ?? "";
     if (what === "POST /files") return this.#keep(await new Response(body, { headers: { "content-type": type } }).formData());
-    if (what === "GET /files") return { data: [...this.files].filter(([file]) => !this.deleted.has(file)).map(([file, { filename }]) => ({ id: file, filename })), has_more: false };
+    if (what === "GET /files") return newestFirst([...this.files].filter(([file]) => !this.deleted.has(file)).map(([file, { filename, created_at: at }]) => ({ id: file, filename, created_at: at })), query);
     if (what.startsWith("DELETE /files/")) return this.#remove(id, this.files.has(id));
     if (what.startsWith("DELETE /models/")) return this.#remove(what.slice("DELETE /models/".length), this.jobs.some((job) => what.endsWith(job.fine_tuned_model ?? "none")));
-    if (what === "GET /fine_tuning/jobs") return { data: this.jobs, has_more: false };
+    if (what === "GET /fine_tuning/jobs") return newestFirst(this.jobs, query);
     if (what === "POST /fine_tuning/jobs") return this.#start(JSON.parse(body.toString()) as { model: string; training_file: string });
-    const job = this.jobs.find((known) => what.includes(`/fine_tuning/jobs/${known.id}`));
+    const job = this.jobs.find((known) => known.id === what.split("/")[3]);
     if (job !== undefined && what.endsWith("/cancel") && job.status === "running") job.status = "cancelled";
     return job;
   }
@@ -89,12 +96,12 @@ export class StubFineTuningServer {
   async #keep(form: FormData): Promise<object> {
     const file = form.get("file") as File;
     const id = `file-${(this.#ids += 1)}`;
-    this.files.set(id, { filename: file.name, content: await file.text() });
+    this.files.set(id, { filename: file.name, content: await file.text(), created_at: nowSeconds() });
     return { id, filename: file.name };
   }
 
   #start({ model, training_file: file }: { model: string; training_file: string }): StubJob {
-    const job: StubJob = { id: `ftjob-${(this.#ids += 1)}`, model, training_file: file, status: "running", fine_tuned_model: null };
+    const job: StubJob = { id: `ftjob-${(this.#ids += 1)}`, model, training_file: file, status: "running", fine_tuned_model: null, created_at: nowSeconds() };
     this.jobs.push(job);
     return job;
   }
@@ -104,4 +111,16 @@ export class StubFineTuningServer {
     this.deleted.add(id);
     return { id, deleted: true };
   }
+}
+
+function nowSeconds(): number {
+  return Math.floor(Date.now() / 1_000);
+}
+
+/** One page as OpenAI sends it. */
+function newestFirst<Item extends { readonly id: string }>(items: readonly Item[], query: URLSearchParams): { readonly data: readonly Item[]; readonly has_more: boolean } {
+  const rows = items.toReversed();
+  const from = rows.findIndex(({ id }) => id === query.get("after")) + 1;
+  const until = from + Number(query.get("limit") ?? 20);
+  return { data: rows.slice(from, until), has_more: until < rows.length };
 }

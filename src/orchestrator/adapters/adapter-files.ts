@@ -29,7 +29,7 @@ export class AdapterFiles {
     const id = newId<AdapterId>("adapter");
     const sha256 = createHash("sha256").update(file).digest("hex");
     const begun = { id, name: parseAdapterName(name), baseModel: base, bytes: file.length, sha256, pieces: countPieces(file.length) };
-    await this.router.write(context, deadline, (store) => store.adapters.weights.begin(begun));
+    await this.router.write(context, deadline, (store) => store.adapters.weights.begin(begun, context.policy));
     try {
       let ordinal = 0;
       // Each piece is a write of its own: the tenant may move between two, and its other writes wait for none of them long.

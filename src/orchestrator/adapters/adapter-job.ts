@@ -4,13 +4,13 @@
  * and the job by its file. What was made for an adapter that is deleted by now is undone at once.
  */
 import type { Deadline } from "../../kernel/deadline.js";
-import { BulkheadError, internal, limitExceeded } from "../../kernel/errors.js";
+import { BulkheadError, internal } from "../../kernel/errors.js";
 import type { Telemetry } from "../../kernel/telemetry.js";
 import { FineTuningRefused, type FineTuningClient } from "../../inference/fine-tuning-client.js";
 import type { TenantRouter } from "../../routing/tenant-router.js";
 import type { AdapterProgress, AdapterStore, AdapterWork } from "../../storage/adapter-rows.js";
 import type { TenantContext } from "../../tenancy/tenant-context.js";
-import { examplesMin, readTrainingSet, trainingFileName } from "./training-set.js";
+import { checkEnough, examplesMin, readTrainingSet, trainingFileName } from "./training-set.js";
 
 export interface AdapterJobTools {
   readonly router: Pick<TenantRouter, "read" | "write">;
@@ -53,7 +53,7 @@ export class AdapterJob {
 
   async #prepare(): Promise<StepOutcome> {
     const { manifest } = await this.#examples();
-    if (manifest.length < examplesMin) throw limitExceeded("examples", `${manifest.length} good or corrected answers`, `at least ${examplesMin}`);
+    checkEnough(manifest.length);
     return this.#setManifest(manifest);
   }
 
@@ -61,7 +61,7 @@ export class AdapterJob {
     const { client } = this.tools;
     const { manifest = [] } = this.work;
     const name = trainingFileName(this.context, this.work.id, manifest);
-    const known = this.work.trainingFile ?? (await client.findFile(name, this.#signal));
+    const known = this.work.trainingFile ?? (await client.findFile(name, this.work.createdAt, this.#signal));
     if (known !== undefined) return this.#train(known);
     const examples = await this.#examples();
     // A conversation may have been cleared since: what the manifest names is what is sent, or there is a new manifest.
@@ -75,7 +75,7 @@ export class AdapterJob {
     const model = nameAtTrainer(this.work.baseModel);
     if (model === undefined) throw new BulkheadError("CONFLICT", "The base model is not served any more by the endpoint that trains");
     // A server that died between starting a job and writing it down must not start a second: both would be paid for.
-    const job = (await client.findJob(file, this.#signal)) ?? (await client.startJob(model, file, this.#signal));
+    const job = (await client.findJob(file, this.work.createdAt, this.#signal)) ?? (await client.startJob(model, file, this.#signal));
     const undo = async (): Promise<void> => {
       await client.cancelJob(job, this.#signal);
       await client.deleteFile(file, this.#signal);
@@ -140,9 +140,9 @@ export class AdapterJob {
 /** Cancels the job, deletes the file and the model, whatever of them was written down and whatever was not. */
 export async function removeAtProvider(client: FineTuningClient, context: TenantContext, work: AdapterWork, signal: AbortSignal): Promise<void> {
   if (work.tenantId !== context.tenantId) throw internal("An adapter of another tenant was to be removed");
-  const named = work.manifest === undefined ? undefined : await client.findFile(trainingFileName(context, work.id, work.manifest), signal);
+  const named = work.manifest === undefined ? undefined : await client.findFile(trainingFileName(context, work.id, work.manifest), work.createdAt, signal);
   const files = [...new Set([work.trainingFile, named])].filter((file) => file !== undefined);
-  const found = await Promise.all(files.map((file) => client.findJob(file, signal)));
+  const found = await Promise.all(files.map((file) => client.findJob(file, work.createdAt, signal)));
   for (const job of new Set([work.trainingJob, ...found])) {
     if (job === undefined) continue;
     await client.cancelJob(job, signal);

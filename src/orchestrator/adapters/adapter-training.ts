@@ -6,18 +6,20 @@ import { setMaxListeners } from "node:events";
 import { FineTuningRefused, type FineTuningClient } from "../../inference/fine-tuning-client.js";
 import type { InferencePool } from "../../inference/inference-pool.js";
 import { Deadline } from "../../kernel/deadline.js";
-import { BulkheadError, badUserInput, conflict, internal, limitExceeded, serviceUnavailable } from "../../kernel/errors.js";
+import { BulkheadError, badUserInput, conflict, internal, serviceUnavailable } from "../../kernel/errors.js";
 import { describe, newId, type AdapterId, type RequestId } from "../../kernel/ids.js";
 import type { Telemetry } from "../../kernel/telemetry.js";
+import { untilAborted } from "../../metering/until-aborted.js";
 import type { TenantRouter } from "../../routing/tenant-router.js";
 import type { AdapterRow } from "../../storage/adapter-rows.js";
 import type { TenantStore } from "../../storage/tenant-store.js";
+import { checkTrainingsAtOnce } from "../../storage/training-caps.js";
 import { openJobContext, type TenantContext } from "../../tenancy/tenant-context.js";
 import type { TenantDirectory } from "../../tenancy/tenant-directory.js";
 import type { TierPolicies } from "../../tenancy/tier-policy.js";
 import { FairTurns } from "../fair-turns.js";
 import { AdapterJob, removeAtProvider, type StepOutcome } from "./adapter-job.js";
-import { examplesMin, readTrainingSet } from "./training-set.js";
+import { assertEnough } from "./training-set.js";
 
 export interface AdapterTrainingParts {
   readonly router: Pick<TenantRouter, "read" | "write">;
@@ -31,6 +33,8 @@ export interface AdapterTrainingParts {
   readonly owner: string;
   /** The first pause between two looks at a job. */
   readonly pollMsMin?: number;
+  /** At most for one step; the lease is made for the default. */
+  readonly stepMsMax?: number;
 }
 
 const nameCharsMax = 100;
@@ -38,9 +42,9 @@ const nameCharsMax = 100;
 const pollMsMinDefault = 2_000;
 const pollMsMax = 60_000;
 /** One step: reading the examples, sending the file, writing it down. */
-const stepMsMax = 120_000;
+const stepMsMaxDefault = 120_000;
 /** The longest pause and the longest step: while its owner lives it does not run out. */
-const leaseMs = pollMsMax + stepMsMax + 30_000;
+const leaseMs = pollMsMax + stepMsMaxDefault + 30_000;
 /** Steps at one time over all tenants, by turns: each may hold a training file in memory. */
 const stepsAtOnceMax = 2;
 
@@ -66,9 +70,12 @@ export class AdapterTraining {
     const { model: baseModel } = pool.choose(context.policy, input.baseModel);
     if (client === undefined) throw conflict("This deployment trains no adapters: FINE_TUNING_BASE_URL is not set");
     if (pool.nameAtTrainer(baseModel) === undefined) throw badUserInput("baseModel", describe(baseModel), "a model that an endpoint at FINE_TUNING_BASE_URL serves");
-    const { manifest } = await router.read(context, deadline, (store) => readTrainingSet(context, store, telemetry));
-    if (manifest.length < examplesMin) throw limitExceeded("examples", `${manifest.length} good or corrected answers`, `at least ${examplesMin}`);
-    const row = await router.write(context, deadline, (store) => store.adapters.add({ id: newId<AdapterId>("adapter"), name, baseModel }));
+    // Before the examples are read: they are many, and asking again while one is trained is free. What is added counts once more.
+    await router.read(context, deadline, async (store) => {
+      checkTrainingsAtOnce(await store.adapters.countTraining(), context.policy);
+      await assertEnough(context, store, telemetry);
+    });
+    const row = await router.write(context, deadline, (store) => store.adapters.add({ id: newId<AdapterId>("adapter"), name, baseModel }, context.policy));
     this.#begin(context, row.id);
     return row;
   }
@@ -80,7 +87,7 @@ export class AdapterTraining {
 
   /** Takes up what an earlier process left unfinished for this tenant. */
   async resume(context: TenantContext): Promise<void> {
-    const deadline = Deadline.after(stepMsMax);
+    const deadline = Deadline.after(stepMsMaxDefault);
     try {
       const ids = await this.parts.router.read(context, deadline, (store) => store.adapters.unfinished());
       for (const id of ids) this.#begin(context, id);
@@ -147,12 +154,17 @@ export class AdapterTraining {
     }
   }
 
-  async #step(context: TenantContext, id: AdapterId): Promise<StepOutcome> {
-    const deadline = Deadline.after(stepMsMax);
+  #step(context: TenantContext, id: AdapterId): Promise<StepOutcome> {
+    return this.#turns.run(context.tenantId, this.#stop.signal, () => this.#stepInTime(context, id));
+  }
+
+  async #stepInTime(context: TenantContext, id: AdapterId): Promise<StepOutcome> {
+    const deadline = Deadline.after(this.parts.stepMsMax ?? stepMsMaxDefault);
     const stop = (): void => deadline.abort(serviceUnavailable("The server is shutting down"));
     this.#stop.signal.addEventListener("abort", stop, { once: true });
     try {
-      return await this.#turns.run(context.tenantId, this.#stop.signal, async () => this.#stepWithin(await this.#jobContext(context), deadline, id));
+      // Raced: a step that does not listen would hold one of the few places of all tenants, and the end of this server.
+      return await untilAborted(this.#stepWithin(await this.#jobContext(context), deadline, id), deadline.signal);
     } finally {
       this.#stop.signal.removeEventListener("abort", stop);
       deadline.dispose();

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { internal } from "../../kernel/errors.js";
+import { internal, limitExceeded } from "../../kernel/errors.js";
 import type { AdapterId } from "../../kernel/ids.js";
 import type { Telemetry } from "../../kernel/telemetry.js";
 import type { TenantStore } from "../../storage/tenant-store.js";
@@ -7,6 +7,8 @@ import type { TenantContext } from "../../tenancy/tenant-context.js";
 
 /** What one tenant's adapter is trained on, and the proof of what that was. */
 export interface TrainingSet {
+  /** How many were read; those that say the same are one line. */
+  readonly rows: number;
   /** SHA-256 of each line, in the order of the file. */
   readonly manifest: readonly string[];
   /** OpenAI's chat format, one example a line. */
@@ -20,9 +22,10 @@ const examplesMax = 5_000;
 const charsMax = 16_000_000;
 
 /** From the tenant's own store and nowhere else. Throws `INTERNAL` when a row of another tenant is among it. */
-export async function readTrainingSet(context: TenantContext, store: TenantStore, telemetry: Telemetry): Promise<TrainingSet> {
+export async function readTrainingSet(context: TenantContext, store: TenantStore, telemetry: Telemetry, rowsMax = examplesMax): Promise<TrainingSet> {
   const lines = new Map<string, string>();
-  for (const { tenantId, question, answer } of await store.adapters.trainingRows(examplesMax, charsMax)) {
+  const rows = await store.adapters.trainingRows(rowsMax, charsMax);
+  for (const { tenantId, question, answer } of rows) {
     // The last look before a text leaves for a model: the store has compared the same, and what is trained cannot be taken back.
     if (tenantId !== context.tenantId) {
       telemetry.alarm("tenant_mismatch", { tenantId: context.tenantId, found: tenantId, where: "training set" });
@@ -33,7 +36,24 @@ export async function readTrainingSet(context: TenantContext, store: TenantStore
   }
   // By their hashes, so that the same examples make the same file, whatever order they were read in.
   const ordered = [...lines].toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return { manifest: ordered.map(([hash]) => hash), jsonLines: ordered.map(([, line]) => `${line}\n`).join("") };
+  return { rows: rows.length, manifest: ordered.map(([hash]) => hash), jsonLines: ordered.map(([, line]) => `${line}\n`).join("") };
+}
+
+/**
+ * Reads no more than what decides: an admin may ask as often as they like, and the whole set is read in
+ * the background. Throws `LIMIT_EXCEEDED` for too few examples that differ.
+ */
+export async function assertEnough(context: TenantContext, store: TenantStore, telemetry: Telemetry): Promise<void> {
+  for (let rowsMax = examplesMin; ; rowsMax = Math.min(examplesMax, rowsMax * 4)) {
+    const { manifest, rows } = await readTrainingSet(context, store, telemetry, rowsMax);
+    // More rows help only where some said the same and there are more.
+    if (manifest.length >= examplesMin || rows < rowsMax || rowsMax >= examplesMax) return checkEnough(manifest.length);
+  }
+}
+
+/** Throws `LIMIT_EXCEEDED`. */
+export function checkEnough(examples: number): void {
+  if (examples < examplesMin) throw limitExceeded("examples", `${examples} good or corrected answers`, `at least ${examplesMin}`);
 }
 
 /** Names the file at the provider: of this tenant, adapter and manifest alone, and telling nothing of them. */

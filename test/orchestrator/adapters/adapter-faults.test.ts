@@ -1,5 +1,10 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { FineTuningClient } from "../../../src/inference/fine-tuning-client.js";
 import { newId, type AdapterId } from "../../../src/kernel/ids.js";
+import type { TenantContext } from "../../../src/tenancy/tenant-context.js";
 import { World } from "../../provisioning/world.js";
 import { startTestDeployment, type TestDeployment } from "../../support/engine.js";
 import { StubFineTuningServer } from "../../support/stub-fine-tuning-server.js";
@@ -92,6 +97,49 @@ test("feedback that was cleared before the file was sent is not in it", async ()
   expect(fileOf("cleared")).not.toContain("cleared answer");
 });
 
+describe("a provider that says nothing", () => {
+  /** Like one whose answer never comes, and whose client does not listen to its signal either. */
+  class DeafClient extends FineTuningClient {
+    override findFile(): Promise<string | undefined> {
+      return new Promise(() => undefined);
+    }
+  }
+
+  test("to those who listen or do not, holds a step for its time alone: others have their turn, and the server its end", async () => {
+    const silent = createServer(() => undefined);
+    await new Promise<void>((done) => silent.listen(0, "127.0.0.1", done));
+    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/v1`;
+    const clients = [new FineTuningClient({ baseUrl: url }), new DeafClient({ baseUrl: url })];
+    for (const [at, client] of clients.entries()) {
+      // More than there are places for steps at one time.
+      const contexts = await Promise.all(["a", "b", "c"].map((name) => here.taught(`silent-${at}-${name}`)));
+      const server = here.server({ owner: `silent-${at}`, client, stepMsMax: 400 });
+      const rows = await Promise.all(contexts.map((context) => here.train(server, context)));
+      await Promise.all(rows.map(({ id }, of) => here.reached(contexts[of] as TenantContext, id, "UPLOADING")));
+      const closed = server.close().then(() => "closed");
+      expect(await Promise.race([closed, sleep(5_000).then(() => "open")])).toBe("closed");
+    }
+    silent.closeAllConnections();
+    await new Promise((done) => silent.close(done));
+  });
+});
+
+test("while one is trained another is refused before the examples are looked at; while one is removed it is not", async () => {
+  const context = await here.taught("busy", 12);
+  const server = here.server();
+  const row = await here.train(server, context);
+  await here.reached(context, row.id, "TRAINING");
+  await here.write(context, async (store) => {
+    for (const { item } of (await store.conversationsOf(context.userId).page({ first: 10 })).items) await store.conversationsOf(context.userId).clear(item.id);
+  });
+  await expect(here.train(server, context)).rejects.toMatchObject({ code: "CONFLICT" });
+  stub.status = 503;
+  await here.remove(server, context, row.id);
+  await expect(here.train(server, context)).rejects.toMatchObject({ code: "LIMIT_EXCEEDED", details: { limit: "examples" } });
+  stub.status = undefined;
+  await server.idle();
+});
+
 describe("an adapter that is deleted", () => {
   test("while it is trained takes its job and its file with it", async () => {
     const context = await here.taught("gone");
@@ -126,7 +174,7 @@ test("a file of weights that never came whole is FAILED at the next start, its p
   const context = await here.taught("broken", 0);
   const id = newId<AdapterId>("adapter");
   await here.write(context, async ({ adapters }) => {
-    await adapters.weights.begin({ id, name: "cut", baseModel: "base", bytes: 20, sha256: "0".repeat(64), pieces: 2 });
+    await adapters.weights.begin({ id, name: "cut", baseModel: "base", bytes: 20, sha256: "0".repeat(64), pieces: 2 }, { maxBytes: 100 });
     await adapters.weights.add(id, 0, { bytes: 10, zstd: Buffer.alloc(10) });
   });
   const pool = deployment.client.db(`${world.prefix}_pool`);

@@ -16,16 +16,24 @@ import type { StubFineTuningServer } from "../../support/stub-fine-tuning-server
 
 const counter = { count: (text: string) => text.length, load: () => Promise.resolve() };
 
+export interface ServerOptions {
+  readonly owner?: string;
+  readonly trains?: boolean;
+  readonly modelUrl?: string;
+  readonly stepMsMax?: number;
+  readonly client?: FineTuningClient;
+}
+
 export class TrainingWorld {
   readonly telemetry = recordingTelemetry();
   readonly #servers: AdapterTraining[] = [];
 
   constructor(readonly world: World, readonly stub: StubFineTuningServer) {}
 
-  server({ owner = "server-1", trains = true, modelUrl = this.stub.baseUrl } = {}): AdapterTraining {
+  server({ owner = "server-1", trains = true, modelUrl = this.stub.baseUrl, stepMsMax, client = new FineTuningClient({ baseUrl: this.stub.baseUrl }) }: ServerOptions = {}): AdapterTraining {
     const { router, directory } = this.world;
     const pool = openInferencePool({ file: { models: [{ name: "embedded-extractive", kind: "EMBEDDED", contextTokens: 8_000 }] }, model: { name: "base", baseUrl: modelUrl }, keys: {}, trainerUrl: this.stub.baseUrl }, counter as never, this.telemetry);
-    const training = new AdapterTraining({ router, directory, policies, pool, telemetry: this.telemetry, owner, pollMsMin: 2, ...(trains ? { client: new FineTuningClient({ baseUrl: this.stub.baseUrl }) } : {}) });
+    const training = new AdapterTraining({ router, directory, policies, pool, telemetry: this.telemetry, owner, pollMsMin: 2, ...(stepMsMax === undefined ? {} : { stepMsMax }), ...(trains ? { client } : {}) });
     this.#servers.push(training);
     return training;
   }

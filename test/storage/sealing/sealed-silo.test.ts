@@ -53,7 +53,7 @@ async function fill(home: TenantHome): Promise<Omit<Filled, "home" | "telemetry"
   const [message] = await talk.latest(conversation.id, 1);
   await store.feedbackOf(context.userId).give(String(message?.id), { rating: "BAD", correction: "Canary correction" });
   const adapter = newId<AdapterId>("adapter");
-  await store.adapters.weights.begin({ id: adapter, name: "Canary adapter", baseModel: "m", bytes: 14, sha256: "0".repeat(64), pieces: 1 });
+  await store.adapters.weights.begin({ id: adapter, name: "Canary adapter", baseModel: "m", bytes: 14, sha256: "0".repeat(64), pieces: 1 }, { maxBytes: 1_000 });
   await store.adapters.weights.add(adapter, 0, { bytes: 14, zstd: Buffer.from("Canary weights") });
   return { store, document: id, chunks, conversation: conversation.id };
 }
