@@ -1,4 +1,5 @@
 import type { CompletionEvent, CompletionRequest, FinishReason, InferenceBackend, Passage } from "./inference-backend.js";
+import { summariseByQuoting } from "./extractive-summary.js";
 import { lexicalEvidence, openingOf, rankSentences, type RankedSentence } from "./rank-sentences.js";
 import type { TokenCounter } from "./token-counter.js";
 
@@ -28,7 +29,7 @@ export const nothingFound = "I found nothing in your documents that answers this
 
 /**
  * Answers by quoting: it picks the sentences that share the most with the question and cites where
- * they stand. It cannot reason, combine or summarise, and it names itself so that nobody takes it
+ * they stand. It cannot reason or combine, what it calls a summary is quoted as well, and it names itself so that nobody takes it
  * for a model that can.
  */
 export class EmbeddedExtractive implements InferenceBackend {
@@ -39,6 +40,7 @@ export class EmbeddedExtractive implements InferenceBackend {
   async *complete(request: CompletionRequest, signal: AbortSignal): AsyncGenerator<CompletionEvent> {
     signal.throwIfAborted();
     const promptTokens = this.#promptTokens(request);
+    if (request.task === "SUMMARISE") return yield* this.#summarise(request, promptTokens);
     const quoted = quotationsFor(request);
     const text = quoted.length === 0 ? nothingFound : quoted.map((sentence) => `${sentence.text} [${sentence.label}]`).join(" ");
     let completionTokens = 0;
@@ -53,6 +55,12 @@ export class EmbeddedExtractive implements InferenceBackend {
     }
     const cited = [...new Set(quoted.map((sentence) => sentence.label))];
     yield { kind: "DONE", finishReason: finishReasonOf(quoted, isCut), usage: { promptTokens, completionTokens }, cited };
+  }
+
+  *#summarise({ passages, maxTokens }: CompletionRequest, promptTokens: number): Generator<CompletionEvent, void> {
+    const text = summariseByQuoting(passages, maxTokens, (sentence) => this.counter.count(sentence));
+    if (text !== "") yield { kind: "DELTA", text };
+    yield { kind: "DONE", finishReason: "STOP", usage: { promptTokens, completionTokens: this.counter.count(text) }, cited: [] };
   }
 
   /** What it reads; the history is left out because it reads none. */

@@ -39,7 +39,11 @@ export interface CompletionRequest {
   readonly model: string;
   /** The tenant's own model, made from `model`: asked for in its place, and only where it was trained. */
   readonly tuned?: TenantModel;
+  /** `SUMMARISE`: the passages are a conversation's turns, and wanted is what stands in their place. Left out: an answer. */
+  readonly task?: "ANSWER" | "SUMMARISE";
   readonly question: string;
+  /** Of what was said before `history`. Data, never instructions. */
+  readonly summary?: string;
   /** Earlier turns of the conversation, oldest first. Data, never instructions. */
   readonly history: readonly { readonly question: string; readonly answer: string }[];
   readonly passages: readonly Passage[];

@@ -6,7 +6,7 @@ import { internal } from "../kernel/errors.js";
 import { newId } from "../kernel/ids.js";
 import { isRefusal, type Refusal } from "../kernel/refusal.js";
 import type { Telemetry } from "../kernel/telemetry.js";
-import { recallTurns, type Turn } from "../memory/conversation-memory.js";
+import { recall, type Recalled } from "../memory/conversation-memory.js";
 import type { SemanticCache } from "../memory/semantic-cache.js";
 import type { Door, MeteredCall } from "../metering/door.js";
 import { PendingRows } from "../metering/pending-rows.js";
@@ -103,21 +103,20 @@ export class AnswerQuestion {
     await counter.load();
     const history = await stages.time("history", () => this.#recall(context, deadline, plan));
     const questionTokens = counter.count(plan.question);
-    const historyTokens = history.reduce((total, turn) => total + counter.count(turn.question) + counter.count(turn.answer), 0);
     const answerTokens = plan.isDeclared ? plan.maxTokens : this.#lengths.estimate(context.tenantId, plan.chosen.model, plan.maxTokens);
-    const tokens = { question: questionTokens, history: historyTokens, answer: answerTokens };
+    const tokens = { question: questionTokens, history: history.tokens, answer: answerTokens };
     const envelope = await stages.time("reserve", () => door.open(context, deadline, boundOf(context, tokens), callsOf(plan, context, embedder.model, tokens, this.#cache.isOpenTo({ context, plan }))));
     if (isRefusal(envelope)) return envelope;
     const spent = { promptTokens: 0, completionTokens: 0, costMicroUsd: 0 };
-    return { context, deadline, path, id: newId("message"), plan, history, questionTokens, historyTokens, answerTokens, envelope, rows: new PendingRows(), stages, spent };
+    return { context, deadline, path, id: newId("message"), plan, history, questionTokens, answerTokens, envelope, rows: new PendingRows(), stages, spent };
   }
 
-  async #recall(context: TenantContext, deadline: Deadline, { conversationId }: AskPlan): Promise<readonly Turn[]> {
-    if (conversationId === undefined) return [];
+  async #recall(context: TenantContext, deadline: Deadline, { conversationId }: AskPlan): Promise<Recalled> {
+    if (conversationId === undefined) return { turns: [], tokens: 0 };
     const count = (text: string) => this.parts.counter.count(text);
     const { historyTokens } = context.policy;
     // A database that hangs must not hold the request past its deadline.
-    return untilAborted(this.parts.router.read(context, deadline, (store) => recallTurns(store.conversationsOf(context.userId), conversationId, historyTokens, count)), deadline.signal);
+    return untilAborted(this.parts.router.read(context, deadline, (store) => recall(store.conversationsOf(context.userId), conversationId, historyTokens, count)), deadline.signal);
   }
 
   async *#answer(asking: Asking, remembers: boolean): AsyncGenerator<AnswerEvent, Answered | Refusal> {
@@ -200,14 +199,14 @@ export class AnswerQuestion {
     const { tuned } = plan.chosen;
     const settings = { model: plan.chosen.model, ...(tuned === undefined ? {} : { tuned }), maxTokens: plan.maxTokens, userTag: await pseudonyms.forProvider(context), cacheSalt: await pseudonyms.cacheSalt(context), endsAt: deadline.endsAt };
     const contextTokens = passages.reduce((total, passage) => total + passage.textTokens, 0);
-    const promptTokens = asking.questionTokens + asking.historyTokens + contextTokens + promptOverheadTokens;
+    const promptTokens = asking.questionTokens + history.tokens + contextTokens + promptOverheadTokens;
     const call: MeteredCall = { ...callOf(asking, "model"), kind: "COMPLETION", model: plan.chosen.model, reserveTokens: promptTokens + asking.answerTokens, workClass: "INTERACTIVE" };
     const allowance = new AnswerAllowance(asking.answerTokens, plan.maxTokens, (completionTokens) => door.extend(asking.envelope, { kind: "COMPLETION", model: plan.chosen.model, promptTokens: 0, completionTokens }));
     const startedAt = performance.now();
     const passed: { prompt?: PassedPrompt<ContextPassage> } = {};
     // Passed only once the turn has come: one pass for every call of a model, and none for a call that is refused.
     const events = await door.stream(context, deadline, call, (signal, report) => {
-      passed.prompt = guards.passPrompt(context, { question: plan.question, history, passages });
+      passed.prompt = guards.passPrompt(context, { question: plan.question, ...(history.summary === undefined ? {} : { summary: history.summary }), history: history.turns, passages });
       return completeMetered(plan.chosen.backend, settings, passed.prompt, promptTokens, counter, allowance, signal, report);
     });
     if (isRefusal(events)) return events;

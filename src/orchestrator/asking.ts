@@ -1,5 +1,5 @@
 import type { Deadline } from "../kernel/deadline.js";
-import type { Turn } from "../memory/conversation-memory.js";
+import type { Recalled } from "../memory/conversation-memory.js";
 import type { MeteredCall } from "../metering/door.js";
 import type { Envelope } from "../metering/envelope.js";
 import type { PendingRows } from "../metering/pending-rows.js";
@@ -16,9 +16,8 @@ export interface Asking {
   readonly path: string;
   readonly id: string;
   readonly plan: AskPlan;
-  readonly history: readonly Turn[];
+  readonly history: Recalled;
   readonly questionTokens: number;
-  readonly historyTokens: number;
   /** Reserved for the answer at first. */
   readonly answerTokens: number;
   readonly envelope: Envelope;

@@ -15,7 +15,7 @@ export interface Completed {
 }
 
 /** Everything of a request but the texts, which come from a prompt that passed the guards and from nowhere else. */
-export type CompletionSettings = Omit<CompletionRequest, "question" | "history" | "passages" | "canary">;
+export type CompletionSettings = Omit<CompletionRequest, "question" | "summary" | "history" | "passages" | "canary">;
 
 /**
  * A completion that tells the door after every part what it has cost so far, so that an answer
@@ -25,7 +25,7 @@ export type CompletionSettings = Omit<CompletionRequest, "question" | "history" 
 export async function* completeMetered(
   backend: InferenceBackend,
   settings: CompletionSettings,
-  { question, history, passages, canary }: PassedPrompt<Passage>,
+  { question, summary, history, passages, canary }: PassedPrompt<Passage>,
   promptTokens: number,
   counter: TokenCounter,
   allowance: AnswerAllowance,
@@ -40,7 +40,7 @@ export async function* completeMetered(
   // Counts if the caller goes away before the first word: the provider reads the prompt all the same.
   report({ promptTokens, completionTokens });
   try {
-    for await (const event of backend.complete({ ...settings, question, history, passages: shown, canary }, signal)) {
+    for await (const event of backend.complete({ ...settings, question, ...(summary === undefined ? {} : { summary }), history, passages: shown, canary }, signal)) {
       if (event.kind === "USAGE") {
         lost = sumOf(lost, event.usage);
         // After words the failure follows, which adds nothing. Before any word another attempt may, which reads the prompt again.

@@ -40,7 +40,7 @@ export class Guards {
 
   /**
    * The only maker of what a model can be asked with: one of these for every call of a model, whatever
-   * the operation. Passages and earlier turns that carry instructions are left out or counted, and
+   * the operation. Passages, earlier turns and their summary that carry instructions are left out or counted, and
    * never a reason to refuse the question.
    */
   passPrompt<Passage extends { readonly text: string; readonly title: string }>(context: TenantContext, texts: PromptTexts<Passage>): PassedPrompt<Passage> {
@@ -50,8 +50,10 @@ export class Guards {
     const clean = this.#cleaner(context, policy);
     const canary = newCanary();
     const answer = new AnswerGuard(canary, answerActions(policy), context.tenantId, (incident) => this.#tellIncident(policy, incident));
+    const { summary } = texts;
     return passPrompt({
       question: texts.question,
+      ...(summary !== undefined && this.#isLetIn(policy, "summary", summary) ? { summary: clean(summary) } : {}),
       history: texts.history.filter((turn) => this.#isLetIn(policy, "history", turn.question, turn.answer)).map((turn) => ({ question: clean(turn.question), answer: clean(turn.answer) })),
       passages: texts.passages.filter(({ title, text }) => this.#isLetIn(policy, "passage", title, text)).map((passage) => ({ ...passage, title: clean(passage.title), text: clean(passage.text) })),
       canary,

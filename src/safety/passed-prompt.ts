@@ -2,6 +2,8 @@ import type { AnswerGuard } from "./answer-guard.js";
 
 export interface PromptTexts<Passage> {
   readonly question: string;
+  /** Of what was said before `history`. */
+  readonly summary?: string;
   readonly history: readonly { readonly question: string; readonly answer: string }[];
   readonly passages: readonly Passage[];
 }
@@ -19,6 +21,7 @@ const makerKey = Symbol("maker of PassedPrompt");
 /** What a model may be asked with. Whoever calls a model takes one of these, so no route leads past the guards. */
 export class PassedPrompt<Passage> implements Passed<Passage> {
   readonly question: string;
+  readonly summary?: string;
   readonly history: PromptTexts<Passage>["history"];
   readonly passages: readonly Passage[];
   readonly canary: string;
@@ -27,6 +30,7 @@ export class PassedPrompt<Passage> implements Passed<Passage> {
   constructor(key: symbol, passed: Passed<Passage>) {
     if (key !== makerKey) throw new TypeError("PassedPrompt is made by the guards alone");
     this.question = passed.question;
+    if (passed.summary !== undefined) this.summary = passed.summary;
     this.history = passed.history;
     this.passages = passed.passages;
     this.canary = passed.canary;

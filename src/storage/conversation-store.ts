@@ -9,7 +9,7 @@ import { removalRows, removeConversation } from "./remove-conversation.js";
 import type { StoredConversation, StoredMessage } from "./rows.js";
 import type { Scope } from "./scope.js";
 import type { StoreParts } from "./store-parts.js";
-import type { ConversationRow, ConversationStore, MessageRow } from "./tenant-store.js";
+import type { ConversationRow, ConversationStore, ConversationSummary, MessageRow } from "./tenant-store.js";
 
 /** Conversations of one user: the user is in every filter, beside the tenant that the scope adds. */
 export class ScopedConversationStore implements ConversationStore {
@@ -56,6 +56,18 @@ export class ScopedConversationStore implements ConversationStore {
     return rows.map((row) => toMessageRow(this.parts.scope, row)).toReversed();
   }
 
+  summarise(id: ConversationId, covered: number, { text, turns }: ConversationSummary): Promise<boolean> {
+    return this.parts.write(2, async (write) => {
+      // A sealed field cannot be changed in its place. The number of this write tells a mover of the new row.
+      const row = await write.write("conversations").removeOne({ ...this.#one(id), summary_turns: covered === 0 ? { $exists: false } : covered });
+      if (row === undefined) return false;
+      const { _id, tenant_id: _tenant, stripe: _stripe, seq: _seq, ...fields } = row;
+      // Its time stays: a summary is no turn, and must not keep a conversation longer.
+      await write.write("conversations").insert([{ ...fields, id, summary: text, summary_turns: turns }]);
+      return true;
+    });
+  }
+
   /** Oldest first. */
   async messages(id: ConversationId, request: PageRequest): Promise<Page<MessageRow>> {
     const { scope } = this.parts;
@@ -78,8 +90,8 @@ export class ScopedConversationStore implements ConversationStore {
   }
 }
 
-function toConversationRow(scope: Scope, stored: StoredConversation): ConversationRow {
-  return { tenantId: scope.tenantId, id: scope.id(stored._id) as ConversationId, title: stored.title, createdAt: stored.created_at, updatedAt: stored.updated_at };
+function toConversationRow(scope: Scope, { _id, title, summary, summary_turns: turns, created_at: createdAt, updated_at: updatedAt }: StoredConversation): ConversationRow {
+  return { tenantId: scope.tenantId, id: scope.id(_id) as ConversationId, title, ...(summary === undefined || turns === undefined ? {} : { summary: { text: summary, turns } }), createdAt, updatedAt };
 }
 
 function toMessageRow(scope: Scope, stored: StoredMessage): MessageRow {
@@ -87,6 +99,7 @@ function toMessageRow(scope: Scope, stored: StoredMessage): MessageRow {
     tenantId: scope.tenantId,
     id: scope.id(stored._id),
     conversationId: stored.conversation_id as ConversationId,
+    ordinal: stored.ordinal,
     question: stored.question,
     answer: stored.answer,
     createdAt: stored.created_at,

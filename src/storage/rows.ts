@@ -57,6 +57,9 @@ export interface StoredConversation extends StoredRow {
   readonly title: string;
   /** Number of turns so far: the ordinal of the next one. */
   readonly turns: number;
+  /** Of the first `summary_turns` turns. Empty where nothing of them may be remembered. */
+  readonly summary?: string;
+  readonly summary_turns?: number;
   readonly created_at: Date;
   readonly updated_at: Date;
 }
@@ -174,7 +177,7 @@ export interface SealedFieldNames {
   documents: "content_sha256";
   raw_documents: "zstd";
   chunks: "text" | "headings" | "terms";
-  conversations: "title";
+  conversations: "title" | "summary";
   messages: "question" | "answer";
   idempotency_records: "arguments_sha256";
   idempotency_answers: "answer";

@@ -132,15 +132,23 @@ export interface ChunkStore {
   isSearchable(documentId: DocumentId, version: number): Promise<boolean>;
 }
 
+/** What takes the place of a conversation's first `turns` turns where it is too long to be read whole. */
+export interface ConversationSummary {
+  readonly text: string;
+  readonly turns: number;
+}
 export interface ConversationRow extends TenantOwned {
   readonly id: ConversationId;
   readonly title: string;
+  readonly summary?: ConversationSummary;
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
 export interface MessageRow extends TenantOwned {
   readonly id: string;
   readonly conversationId: ConversationId;
+  /** Which turn of its conversation, from 0. */
+  readonly ordinal: number;
   readonly question: string;
   readonly answer: string;
   readonly createdAt: Date;
@@ -156,6 +164,11 @@ export interface ConversationStore {
   append(id: ConversationId, turn: { question: string; answer: string }): Promise<void>;
   /** The latest turns, oldest first. */
   latest(id: ConversationId, limit: number): Promise<readonly MessageRow[]>;
+  /**
+   * Keeps a summary, if the one before still covers `covered` turns: of two servers that summarise, the
+   * later one does nothing, and neither does one whose conversation was cleared. Whether it was kept.
+   */
+  summarise(id: ConversationId, covered: number, summary: ConversationSummary): Promise<boolean>;
   messages(id: ConversationId, request: PageRequest): Promise<Page<MessageRow>>;
   /** Removes the conversation with its messages, what was said of them and answers kept for its keys. False when there is none. */
   clear(id: ConversationId): Promise<boolean>;

@@ -11,7 +11,7 @@ afterEach(() => harness.gateway.drain());
 function conversationOf(tenant: string, user: string) {
   const id = newId<ConversationId>("conversation");
   harness.services.conversations.push({ id, tenantId: tenant as TenantId, userId: user, title: "secret talk", createdAt: new Date(0), updatedAt: new Date(0) });
-  harness.services.messages.push({ id: "msg_1", conversationId: id, tenantId: tenant as TenantId, question: "secret question", answer: "secret answer", createdAt: new Date(0) });
+  harness.services.messages.push({ id: "msg_1", conversationId: id, ordinal: 0, tenantId: tenant as TenantId, question: "secret question", answer: "secret answer", createdAt: new Date(0) });
   return id;
 }
 

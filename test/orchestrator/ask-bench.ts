@@ -6,8 +6,12 @@ import { FairQueue, type FairQueueOptions } from "../../src/metering/fair-queue.
 import type { SemanticCache } from "../../src/memory/semantic-cache.js";
 import { MeteredDoor } from "../../src/metering/metered.js";
 import { TurnQueues } from "../../src/metering/turn-queues.js";
+import { AnswerOnce } from "../../src/orchestrator/answer-once.js";
 import { AnswerQuestion } from "../../src/orchestrator/answer-question.js";
+import { ConversationSummaries } from "../../src/orchestrator/conversation-summaries.js";
 import { SearchDocuments } from "../../src/orchestrator/search-documents.js";
+import { SummariseConversation } from "../../src/orchestrator/summarise-conversation.js";
+import { SummarisedAnswers } from "../../src/orchestrator/summarised-answers.js";
 import { noBudgets, type Budgets } from "../../src/quotas/budgets.js";
 import { openMemoryCounterStore } from "../../src/quotas/memory-counter-store.js";
 import { TenantQuotas } from "../../src/quotas/tenant-quotas.js";
@@ -43,6 +47,9 @@ export function answering(text: string): ScriptedModel["script"] {
 
 export interface AskBench {
   readonly answers: AnswerQuestion;
+  /** The same, with what the server puts in front of it. */
+  readonly talks: SummarisedAnswers;
+  readonly summaries: ConversationSummaries;
   readonly search: SearchDocuments;
   readonly model: ScriptedModel;
   readonly ledger: MemoryLedger;
@@ -67,21 +74,27 @@ export function passageOf(text: string, score: number): RankedPassage {
   return { chunk: { tenantId: "acme" as RankedPassage["chunk"]["tenantId"], id: newId<ChunkId>("chunk"), documentId: newId<DocumentId>("document"), ordinal: 0, text, headings: [] }, score };
 }
 
-export function openBench(options: { queue?: FairQueueOptions; cache?: SemanticCache; budgets?: (ledger: MemoryLedger) => Budgets } = {}): AskBench {
+export function openBench(options: { queue?: FairQueueOptions; cache?: SemanticCache; budgets?: (ledger: MemoryLedger) => Budgets; ledger?: MemoryLedger; store?: (context: TenantContext) => TenantStore } = {}): AskBench {
   const telemetry = recordingTelemetry();
   const quotas = new TenantQuotas(openMemoryCounterStore(), telemetry);
-  const ledger = new MemoryLedger();
+  const ledger = options.ledger ?? new MemoryLedger();
   const queue = new FairQueue(options.queue ?? { slots: 8 });
   const door = new MeteredDoor(quotas, options.budgets?.(ledger) ?? noBudgets, new TurnQueues(new FairQueue({ slots: 8 }), new Map([["default", queue]]), () => "default"), recorderOf(ledger, telemetry), telemetry);
   const model = new ScriptedModel();
   const embedder: Embedder = { model: "embedded-use-lite", dimensions: 2, embed: (...call) => bench.embed(...call), ready: async () => {}, close: async () => {} };
   const router = {
-    read: <T>(context: TenantContext, _deadline: unknown, work: (store: TenantStore) => Promise<T>) => work(storeOf(bench, context)),
-    write: <T>(context: TenantContext, _deadline: unknown, work: (store: TenantStore) => Promise<T>) => work(storeOf(bench, context)),
+    read: <T>(context: TenantContext, _deadline: unknown, work: (store: TenantStore) => Promise<T>) => work(storeFor(context)),
+    write: <T>(context: TenantContext, _deadline: unknown, work: (store: TenantStore) => Promise<T>) => work(storeFor(context)),
   };
+  const storeFor = options.store ?? ((context: TenantContext) => storeOf(bench, context));
   const search = async () => bench.passages;
+  const parts = { door, router, embedder, search, pool: new InferencePool([model]), counter, guards: new Guards(telemetry), pseudonyms, telemetry, ...(options.cache === undefined ? {} : { cache: options.cache }) };
+  const answers = new AnswerQuestion(parts);
+  const summaries = new ConversationSummaries(new SummariseConversation(parts), telemetry);
   const bench: AskBench = {
-    answers: new AnswerQuestion({ door, router, embedder, search, pool: new InferencePool([model]), counter, guards: new Guards(telemetry), pseudonyms, telemetry, ...(options.cache === undefined ? {} : { cache: options.cache }) }),
+    answers,
+    talks: new SummarisedAnswers(new AnswerOnce(answers, router, telemetry), summaries),
+    summaries,
     search: new SearchDocuments({ door, router, embedder, search, counter }),
     model,
     ledger,

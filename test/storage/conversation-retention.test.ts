@@ -64,6 +64,17 @@ describe("a conversation", () => {
     await store.sweepConversations(10);
   });
 
+  it("is kept no longer for having been summarised, and its summary goes with it", async () => {
+    const id = await talk(store);
+    clock.at += 29 * dayMs;
+    expect(await store.conversationsOf(user).summarise(id, 0, { text: "Canary", turns: 1 })).toBe(true);
+    clock.at += dayMs;
+    expect(await store.conversationsOf(user).get(id)).toBeUndefined();
+    expect(await store.conversationsOf(user).summarise(id, 1, { text: "Late", turns: 2 })).toBe(false);
+    expect(await store.sweepConversations(10)).toBe(1);
+    expect([await rowsOf("conversations"), await rowsOf("messages")]).toEqual([0, 0]);
+  });
+
   it("is removed with its turns and kept answers by a sweep, a few at a time, and tombstones tell a follower", async () => {
     for (let count = 0; count < 3; count += 1) await talk(store);
     clock.at += 15 * dayMs;

@@ -192,6 +192,7 @@ describe("with the first wall taken down", () => {
     ["documents.markReady", () => breached.documents.markReady(foreign.document.id, 1)],
     ["documents.publish", () => breached.documents.publish(foreign.document.id, [], testEmbedding, caps)],
     ["conversations.append", () => breached.conversationsOf(theirs.userId).append(foreign.conversation.id, { question: "x", answer: "y" })],
+    ["conversations.summarise", () => breached.conversationsOf(theirs.userId).summarise(foreign.conversation.id, 0, { text: "x", turns: 1 })],
     ["conversations.clear", () => breached.conversationsOf(theirs.userId).clear(foreign.conversation.id)],
   ];
 

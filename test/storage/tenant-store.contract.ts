@@ -240,6 +240,33 @@ export function tenantStoreContract(name: string, open: () => Promise<TenantStor
       expect(await mine.latest(conversation.id, 5)).toEqual([]);
     });
 
+    it("keeps a summary with its conversation: only on top of the one it was made from, and at no cost to turns, time or title", async () => {
+      const mine = store.conversationsOf(user);
+      const { id, updatedAt } = await mine.start("Long talk");
+      await mine.append(id, { question: "q0", answer: "a0" });
+      const before = await mine.get(id);
+      expect(before).not.toHaveProperty("summary");
+      expect(await mine.summarise(id, 1, { text: "Of another one", turns: 2 })).toBe(false);
+      // Two servers read the same turns: one summary is kept, and the other finds that it came too late.
+      const both = await Promise.all(["one", "two"].map((text) => mine.summarise(id, 0, { text, turns: 1 })));
+      expect(both.toSorted()).toEqual([false, true]);
+      expect(await mine.get(id)).toEqual({ ...before, summary: { text: both[0] ? "one" : "two", turns: 1 } });
+      expect(updatedAt.getTime()).toBeLessThanOrEqual(before?.updatedAt.getTime() ?? 0);
+      expect(await mine.summarise(id, 0, { text: "older", turns: 5 })).toBe(false);
+      // Turns that are added meanwhile are neither lost nor numbered twice.
+      const added = Array.from({ length: 8 }, (_, n) => mine.append(id, { question: `q${n + 1}`, answer: "a" }));
+      expect(await mine.summarise(id, 1, { text: "three", turns: 3 })).toBe(true);
+      await Promise.all(added);
+      expect((await mine.latest(id, 20)).map(({ ordinal }) => ordinal)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+      expect((await mine.page({ first: 5 })).items.find(({ item }) => item.id === id)?.item.summary).toEqual({ text: "three", turns: 3 });
+      const theirs = store.conversationsOf(parseUserId("user-2"));
+      expect(await theirs.summarise(id, 3, { text: "Poison", turns: 9 })).toBe(false);
+      expect((await mine.get(id))?.summary?.text).toBe("three");
+      await mine.clear(id);
+      expect(await mine.summarise(id, 3, { text: "Back again", turns: 9 })).toBe(false);
+      expect(await mine.get(id)).toBeUndefined();
+    });
+
     it("shows a user nothing of another user's conversations", async () => {
       const mine = store.conversationsOf(user);
       const theirs = store.conversationsOf(parseUserId("user-2"));

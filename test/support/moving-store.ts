@@ -55,6 +55,7 @@ export class MovingStore implements TenantStore {
       getMany: (ids) => this.#read((store) => of(store).getMany(ids)),
       page: (request) => this.#read((store) => of(store).page(request)),
       append: (id, turn) => this.#write((store) => of(store).append(id, turn)),
+      summarise: (id, covered, summary) => this.#write((store) => of(store).summarise(id, covered, summary)),
       latest: (id, limit) => this.#read((store) => of(store).latest(id, limit)),
       messages: (id, request) => this.#read((store) => of(store).messages(id, request)),
       clear: (id) => this.#write((store) => of(store).clear(id)),

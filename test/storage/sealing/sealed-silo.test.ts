@@ -49,6 +49,7 @@ async function fill(home: TenantHome): Promise<Omit<Filled, "home" | "telemetry"
   const talk = store.conversationsOf(context.userId);
   const conversation = await talk.start("Canary title");
   await talk.append(conversation.id, { question: "Canary question", answer: "Canary answer" });
+  await talk.summarise(conversation.id, 0, { text: "Canary summary", turns: 1 });
   await store.idempotencyOf(context.userId).answer("key", "Canary arguments", { id: newId("message"), answer: "Canary answer", documentIds: [id], conversationId: conversation.id });
   const [message] = await talk.latest(conversation.id, 1);
   await store.feedbackOf(context.userId).give(String(message?.id), { rating: "BAD", correction: "Canary correction" });
@@ -105,7 +106,7 @@ describe("what lies in a silo's database", () => {
 
   it("cannot become clear text by a fault: the database refuses it, and a pool refuses a blob", async () => {
     const { home } = await sealed("refusing");
-    const clear = { terms: ["canaryterm"], text: "Canary", headings: ["Canary"], question: "Canary", answer: "Canary", zstd: new Binary(Buffer.from("Canary")), title: "Canary", content_sha256: "a".repeat(64), arguments_sha256: "Canary" };
+    const clear = { terms: ["canaryterm"], text: "Canary", headings: ["Canary"], question: "Canary", answer: "Canary", zstd: new Binary(Buffer.from("Canary")), title: "Canary", summary: "Canary", content_sha256: "a".repeat(64), arguments_sha256: "Canary" };
     for (const [name, { sealed: fields, keyed }] of await readSealedCollections()) {
       const row = (await collection(home, name).findOne()) as Stored;
       for (const field of [...fields, ...keyed]) {
@@ -154,7 +155,7 @@ describe("rows that pass through a silo", () => {
 
   it("are declared once: the types name the same fields as schema/collections", async () => {
     const byType: { readonly [Name in keyof SealedFieldNames]: readonly SealedFieldNames[Name][] } = {
-      documents: ["content_sha256"], raw_documents: ["zstd"], chunks: ["text", "headings", "terms"], conversations: ["title"], messages: ["question", "answer"], idempotency_records: ["arguments_sha256"], idempotency_answers: ["answer"], feedback: ["correction"], adapters: ["name", "manifest", "weights_sha256"], adapter_weights: ["zstd"], tombstones: [], totals: [],
+      documents: ["content_sha256"], raw_documents: ["zstd"], chunks: ["text", "headings", "terms"], conversations: ["title", "summary"], messages: ["question", "answer"], idempotency_records: ["arguments_sha256"], idempotency_answers: ["answer"], feedback: ["correction"], adapters: ["name", "manifest", "weights_sha256"], adapter_weights: ["zstd"], tombstones: [], totals: [],
     };
     const declared = Object.fromEntries([...(await readSealedCollections())].map(([name, { sealed: fields, keyed }]) => [name, [...fields, ...keyed]]));
     expect(declared).toEqual(Object.fromEntries(Object.entries(byType).filter(([, fields]) => fields.length > 0)));
