@@ -2,9 +2,12 @@
  * The composition root: every part of the server is made here, once, in this order. Later parts are
  * given earlier ones; nothing is looked up.
  */
+import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { AuditWatch } from "./audit/audit-watch.js";
+import { IsolationAudit } from "./audit/isolation-audit.js";
 import { Closers } from "./closers.js";
 import type { Config } from "./config.js";
 import { openDatabase } from "./database.js";
@@ -65,6 +68,7 @@ import { Deadline } from "./kernel/deadline.js";
 import type { TenantId } from "./kernel/ids.js";
 import type { LimiterStore } from "./storage/control/control-plane.js";
 import { CachedTenantDirectory, directoryAgeMsMax } from "./tenancy/tenant-directory.js";
+import { isProbeTenant } from "./tenancy/probe-tenant.js";
 import { guardProblems, parseTierPolicies } from "./tenancy/tier-policy.js";
 import { activeTenants, resumeTenant, resumeWork } from "./resume-work.js";
 import { serverIdOf } from "./server-id.js";
@@ -199,8 +203,17 @@ async function compose(config: Config, say: (line: string) => void, options: App
   });
   closers.add("adapters", () => adapters.close());
 
+  const auditTurns = new BatchTurns(embeddings, undefined, "AUDIT");
+  const audits: IsolationAudit = new IsolationAudit({
+    reports: control.isolationReports, telemetry, owner: `audit-${randomUUID()}`,
+    directory: { create: (tenant) => administration.create(tenant), find: (id) => administration.find(id), sendHome: (id) => administration.sendHome(id), latestMove: (id) => administration.latestMove(id) },
+    taps: { logs: (listener) => telemetry.tap(listener), models: (listener) => pool.tap(listener), metrics: () => telemetry.metrics() },
+    inTurn: (tenantId, signal, work) => auditTurns.run(tenantId, signal, work),
+  });
+  const watch = new AuditWatch({ reports: control.isolationReports, begin: (trigger) => audits.begin(trigger), telemetry }, { intervalMs: config.auditIntervalMs, onLeak: config.auditLeakPolicy });
+
   const retireAfterMs = options.retireAfterMs ?? directoryAgeMsMax + readTrustMsMax + retireMarginMs;
-  const mover = new PlacementMover({ control, directory, homes, silos, policies, announceMs: directoryAgeMsMax + announceMarginMs, observeMs: options.observeMs ?? config.moveObserveMs, retireAfterMs, turns: new BatchTurns(embeddings) }, telemetry);
+  const mover = new PlacementMover({ control, directory, homes, silos, policies, announceMs: directoryAgeMsMax + announceMarginMs, observeMs: options.observeMs ?? config.moveObserveMs, retireAfterMs, turns: new BatchTurns(embeddings), onMoved: (tenantId) => void (isProbeTenant(tenantId) || watch.afterMove()) }, telemetry);
   closers.add("mover", () => mover.close());
   const administration = new TenantAdministration({ control, directory, homes, silos, policies, onMoveBegun: () => mover.kick(), onReactivated: (record) => resumeTenant({ policies, ingestion, adapters, router, embedding: embedder, telemetry }, record) });
   const moves = new PlacementMoves({ control, directory, onMoveRequested: () => mover.kick() });
@@ -213,7 +226,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
 
   const key = config.jwt.jwksUri === undefined ? await loadOrCreateDevelopmentKey(config.dataDir) : undefined;
   const gateway = await createGateway({
-    services: { stores: router, ingestion: ingest, ingestionProgress: ingestion, adapters, adapterFiles: new AdapterFiles(router), answers, answerStreams, search, quotas, budgets, usage: new UsageReporter(ledgerOf, pseudonyms), usageExports: new ExportUsage(control.usageRowsOf.bind(control), pseudonyms), rerating: new RerateUsage(control.corrections, prices, (tenantId) => budgets.recount(tenantId)), tenants: administration, moves, erasure, keys },
+    services: { stores: router, ingestion: ingest, ingestionProgress: ingestion, adapters, adapterFiles: new AdapterFiles(router), answers, answerStreams, search, quotas, budgets, usage: new UsageReporter(ledgerOf, pseudonyms), usageExports: new ExportUsage(control.usageRowsOf.bind(control), pseudonyms), rerating: new RerateUsage(control.corrections, prices, (tenantId) => budgets.recount(tenantId)), tenants: administration, moves, erasure, keys, audits, alarms: telemetry },
     admission: quotas,
     directory,
     policies,
@@ -223,7 +236,10 @@ async function compose(config: Config, say: (line: string) => void, options: App
     tokens: config.jwt,
     keys: key === undefined ? { kind: "JWKS", uri: config.jwt.jwksUri ?? "" } : { kind: "DEVELOPMENT", publicJwk: key.publicJwk },
     metrics: telemetry,
-    assertReady: () => control.ping(readyMsMax),
+    assertReady: async () => {
+      watch.assertClean();
+      await control.ping(readyMsMax);
+    },
     firstQuery: firstQuery,
     drainDelayMs: config.drainDelayMs,
     ...(config.trustedDocuments.length === 0 ? {} : { documents: await TrustedDocuments.read(config.trustedDocuments) }),
@@ -232,6 +248,11 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const { url } = await gateway.listen(config.host, config.port);
   // Last in, first out: the drain comes before anything that a request in flight still needs is closed.
   closers.add("gateway", () => gateway.drain());
+  audits.start(gateway.probes);
+  // Before the drain, or an audit would go on against a server that refuses it.
+  closers.add("isolation audit", () => audits.close());
+  await watch.start();
+  closers.add("audit watch", () => watch.close());
   mover.start();
   eraser.start();
   projector.start();

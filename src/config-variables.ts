@@ -60,6 +60,8 @@ export const variables = z.object({
   MOVE_OBSERVE_SECONDS: described(wholeNumber(0, 86_400).default(10), { does: "how long after its switch a move can be called back (`revertPlacementMove`); in production rather 900", expected: "a whole number of seconds from 0 to 86400" }),
   TRUSTED_DOCUMENTS: described(list, { does: "manifests of trusted documents, separated by commas: nothing else runs ([gateway](src/gateway/README.md))", without: "every document may run" }),
   DRAIN_DELAY_MS: described(wholeNumber(0, 120_000).optional(), { does: "how long a stopping server still accepts requests while `/health/ready` fails: longer than your load balancer needs to see it", expected: "a whole number of milliseconds from 0 to 120000", without: "0, and 5000 in production" }),
+  AUDIT_INTERVAL_MINUTES: described(z.coerce.number().min(0).max(10_080).default(60), { does: "from one isolation audit to the next; one follows every placement move as well. 0: none begins by itself. See [Isolation audit](#isolation-audit)", expected: "minutes from 0, which is never, to 10080" }),
+  AUDIT_LEAK_POLICY: described(z.enum(["fail", "alarm"]).default("fail"), { does: "what a leak that an audit has found does to `/health/ready`: `fail`, until an operator's next audit passes, or `alarm`", expected: "fail or alarm" }),
   LOG_LEVEL: described(z.enum(["debug", "info", "warn", "error"]).default("info"), { does: "`debug`, `info`, `warn`, `error`; JSON lines on stderr", expected: "debug, info, warn or error" }),
 });
 

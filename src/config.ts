@@ -31,6 +31,10 @@ export interface Config {
   readonly trustedDocuments: readonly string[];
   /** How long requests are still accepted after readiness began to fail, in ms. */
   readonly drainDelayMs: number;
+  /** From one isolation audit to the next, in ms. 0: none begins by itself. */
+  readonly auditIntervalMs: number;
+  /** What a leak that an audit has found does to `/health/ready`. */
+  readonly auditLeakPolicy: "fail" | "alarm";
   readonly logLevel: "debug" | "info" | "warn" | "error";
 }
 
@@ -90,6 +94,8 @@ function freezeConfig(env: Variables, modelKeys: Config["modelKeys"]): Config {
     moveObserveMs: env.MOVE_OBSERVE_SECONDS * 1_000,
     trustedDocuments: Object.freeze(env.TRUSTED_DOCUMENTS),
     drainDelayMs: env.DRAIN_DELAY_MS ?? (production ? drainDelayMsInProduction : 0),
+    auditIntervalMs: env.AUDIT_INTERVAL_MINUTES * 60_000,
+    auditLeakPolicy: env.AUDIT_LEAK_POLICY,
     logLevel: env.LOG_LEVEL,
   });
 }

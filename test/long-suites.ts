@@ -9,6 +9,7 @@ export const longSuites = [
   "test/acceptance/life-cycle.test.ts",
   "test/acceptance/model-pool.test.ts",
   "test/acceptance/silo-cluster.test.ts",
+  "test/audit/audited-server.test.ts",
   "test/erasing/erased-adapters.test.ts",
   "test/inference/endpoint-pool.test.ts",
   "test/isolation/guards-off.test.ts",

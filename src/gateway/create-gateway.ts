@@ -3,6 +3,7 @@
  * composition root. After it: the network. It refuses to be made while any field of the schema has
  * no permission rule.
  */
+import type { ProbeExecutor } from "../audit/probe-executor.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import { buildGuardedSchema } from "../graphql/build-schema.js";
 import { QueryCosts } from "../graphql/query-cost.js";
@@ -19,6 +20,7 @@ import { GraphqlEndpoint } from "./graphql-endpoint.js";
 import { Health, type MetricsSource } from "./health.js";
 import { HttpServer } from "./http-server.js";
 import { OfflineIde } from "./offline-ide.js";
+import { ProbeDoor } from "./probe-door.js";
 import { RequestOpener } from "./open-request.js";
 import { OperationGate, type RequestAdmission } from "./operation-gate.js";
 import { StreamedOperations } from "./streamed-operation.js";
@@ -50,6 +52,8 @@ export interface GatewayParts {
 }
 
 export interface Gateway {
+  /** For the isolation audit of this process. */
+  readonly probes: ProbeExecutor;
   /** What is to be printed at start. */
   readonly coverage: RuleCoverage;
   /** Rejects when the address is taken. Port 0 takes a free one. */
@@ -87,6 +91,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     drainDelayMs: parts.drainDelayMs ?? 0,
   });
   return {
+    probes: new ProbeDoor({ schema, opener, telemetry, requestDeadlineMs }),
     coverage,
     listen: (host, port) => server.listen(host, port),
     async drain() {

@@ -1,10 +1,11 @@
 import type { Deadline } from "../kernel/deadline.js";
-import { BulkheadError, serviceUnavailable } from "../kernel/errors.js";
+import { BulkheadError, forbidden, serviceUnavailable, unauthenticated } from "../kernel/errors.js";
 import type { RequestId } from "../kernel/ids.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import { Loaders } from "../graphql/loaders.js";
-import type { AnonymousRequest, RequestContext } from "../graphql/request-context.js";
+import type { AnonymousRequest, RequestContext, TenantRequest } from "../graphql/request-context.js";
 import type { Services } from "../graphql/services.js";
+import { isProbeTenant } from "../tenancy/probe-tenant.js";
 import { openTenantContext, type TenantContext } from "../tenancy/tenant-context.js";
 import type { TenantDirectory } from "../tenancy/tenant-directory.js";
 import type { TierPolicies } from "../tenancy/tier-policy.js";
@@ -24,10 +25,22 @@ export class RequestOpener {
 
   /** Throws `UNAUTHENTICATED` for an unknown tenant, `TENANT_SUSPENDED`, `SERVICE_UNAVAILABLE` when the directory cannot be read. */
   async open(caller: VerifiedCaller, requestId: RequestId, deadline: Deadline): Promise<RequestContext> {
+    // No token speaks for them, whoever signed it: the audit is their only caller, and comes by `openProbe`.
+    if (caller.kind === "TENANT" && isProbeTenant(caller.tenantId)) throw unauthenticated("The token's tenant is not known here");
     const scope = this.#scope(requestId, deadline);
     if (caller.kind === "OPERATOR") return { kind: "OPERATOR", operator: caller, ...scope };
+    return this.#openFor(caller, requestId, deadline);
+  }
+
+  /** For the isolation audit, inside this process: its own tenants and no other. Throws as `open`. */
+  async openProbe(caller: VerifiedTenantCaller, requestId: RequestId, deadline: Deadline): Promise<TenantRequest> {
+    if (!isProbeTenant(caller.tenantId)) throw forbidden("An audit speaks for its own tenants alone");
+    return this.#openFor(caller, requestId, deadline);
+  }
+
+  async #openFor(caller: VerifiedTenantCaller, requestId: RequestId, deadline: Deadline): Promise<TenantRequest> {
     const tenant = await this.#openTenant(caller, requestId);
-    return { kind: "TENANT", tenant, loaders: new Loaders(this.services.stores, tenant, deadline), ...scope };
+    return { kind: "TENANT", tenant, loaders: new Loaders(this.services.stores, tenant, deadline), ...this.#scope(requestId, deadline) };
   }
 
   /** For introspection in development: every field of ours is denied to it. */

@@ -8,6 +8,7 @@ import { buildSchemaSync, type PubSub } from "type-graphql";
 import { internal } from "../kernel/errors.js";
 import { AdapterResolver } from "./adapter/adapter.resolver.js";
 import { AnswerResolver } from "./answer/answer.resolver.js";
+import { AuditResolver } from "./audit/audit.resolver.js";
 import { applyPermissions } from "./apply-permissions.js";
 import { ConversationResolver } from "./conversation/conversation.resolver.js";
 import { MessageResolver } from "./conversation/message.resolver.js";
@@ -66,6 +67,7 @@ function buildBareSchema(): GraphQLSchema {
       ViewerResolver, QuotaResolver, DocumentResolver, PassageResolver, SearchResolver, ConversationResolver, MessageResolver,
       AnswerResolver, UsageResolver, RerateResolver, TenantResolver, ErasureResolver, PlacementMoveResolver,
       AdapterResolver, FeedbackResolver,
+      AuditResolver,
     ],
     // Inputs are parsed by our own functions: class-validator puts the whole input into the error it sends back.
     validate: false,

@@ -52,11 +52,13 @@ export const fieldRules: FieldRules = {
   Query: {
     ...each(member, "viewer", "quota", "documents", "document", "passage", "search", "conversations", "conversation", "usage", "adapters", "adapter"),
     ...each(operator, "tenants", "tenant", "placementMove", "erasure"),
+    ...each(operator, "isolationReport", "isolationReports", "alarms"),
   },
   Mutation: {
     ...each(member, "ask", "startConversation", "clearConversation", "exportUsage", "sendFeedback"),
     ...each(admin, "ingestDocument", "retryIngestion", "deleteDocument", "setBudget", "trainAdapter", "deleteAdapter"),
     ...each(operator, "createTenant", "changeTier", "suspendTenant", "reactivateTenant", "eraseTenant", "rotateTenantKey", "cancelPlacementMove", "revertPlacementMove", "rerateUsage"),
+    ...each(operator, "runIsolationAudit"),
   },
   Subscription: { ...each(member, "answer", "ingestion"), ...each(operator, "placementMove") },
 
@@ -129,6 +131,15 @@ export const fieldRules: FieldRules = {
   RotateTenantKeyPayload: each(operator, "tenant", "finished", "keyVersion", "rowsResealed"),
   RerateUsagePayload: each(operator, "calls", "corrected", "differenceMicroUsd", "difference", "next"),
   PlacementMoveEvent: each(operator, "placementMove"),
+
+  IsolationReport: each(operator, "id", "trigger", "state", "startedAt", "finishedAt", "probes", "leaks", "recall", "surfaces", "coverage", "findings", "failure"),
+  AuditedSurface: each(operator, "name", "probes", "leaks", "recall"),
+  AuditCoverage: each(operator, "fields", "covered", "uncovered"),
+  LeakFinding: each(operator, "surface", "operation", "description", "at"),
+  ...connection("IsolationReport"),
+  RunIsolationAuditPayload: each(operator, "report"),
+  Alarm: each(operator, "name", "at", "fields"),
+  AlarmField: each(operator, "name", "value"),
 
   PageInfo: allow("says where a page lies, nothing about what is on it", "hasNextPage", "hasPreviousPage", "startCursor", "endCursor"),
 };

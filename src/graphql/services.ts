@@ -15,6 +15,7 @@ import type { UsageRange } from "../usage/usage-range.js";
 import type { UsageReport, UsageReportInput } from "../usage/usage-report.js";
 import type { PlacementMoveRow } from "../storage/control/control-plane.js";
 import type { ErasureRow } from "../storage/control/erasure-rows.js";
+import type { AuditTrigger, IsolationReportRow } from "../storage/control/isolation-report-rows.js";
 import type { SiloIsolation } from "../storage/silo-provider.js";
 import type { AdapterRow } from "../storage/adapter-rows.js";
 import type { SearchFilter } from "../storage/narrowing-filter.js";
@@ -41,6 +42,8 @@ export interface Services {
   readonly moves: PlacementMoves;
   readonly erasure: TenantErasure;
   readonly keys: KeyRotations;
+  readonly audits: IsolationAudits;
+  readonly alarms: AlarmView;
 }
 
 export interface TenantStores {
@@ -202,6 +205,21 @@ export interface TenantErasure {
   /** Waits as long as the deadline lets it and gives the receipt as it stands then. */
   erase(id: unknown, deadline: Deadline): Promise<{ readonly tenant: TenantRecord; readonly receipt: ErasureRow }>;
   find(id: unknown): Promise<ErasureRow | undefined>;
+}
+
+export interface IsolationAudits {
+  /** Begins one, at least so many probes long, or gives the one under way on any server. Throws `SERVICE_UNAVAILABLE`. */
+  begin(trigger: AuditTrigger, probes?: number): Promise<IsolationReportRow>;
+  find(id: string): Promise<IsolationReportRow | undefined>;
+  /** The latest that has ended. */
+  latest(): Promise<IsolationReportRow | undefined>;
+  /** Newest first. */
+  page(request: PageRequest): Promise<Page<IsolationReportRow>>;
+}
+
+export interface AlarmView {
+  /** Oldest first. */
+  recentAlarms(): readonly { readonly name: string; readonly at: Date; readonly fields: Readonly<Record<string, unknown>> }[];
 }
 
 export interface KeyRotations {

@@ -2,7 +2,7 @@ import { badUserInput, conflict, internal } from "../kernel/errors.js";
 import { describe } from "../kernel/ids.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { TierPolicy } from "../tenancy/tier-policy.js";
-import type { InferenceBackend, PoolGroup } from "./inference-backend.js";
+import type { CompletionRequest, InferenceBackend, PoolGroup } from "./inference-backend.js";
 import { TenantModel } from "./tenant-model.js";
 
 export interface ChosenModel {
@@ -19,6 +19,7 @@ export const slotsDefault = 8;
 export class InferencePool {
   readonly #backends = new Map<string, InferenceBackend>();
   readonly #groups = new Map<InferenceBackend, PoolGroup>();
+  readonly #taps = new Set<(request: CompletionRequest) => void>();
 
   /** `backends` in order of preference. A model served twice is served by the first. */
   constructor(private readonly backends: readonly InferenceBackend[]) {
@@ -57,7 +58,7 @@ export class InferencePool {
     if (chosen === undefined || backend === undefined) {
       throw badUserInput("model", describe(model), allowed.length === 0 ? "a model that this deployment configures for the tier" : `one of ${allowed.join(", ")}`);
     }
-    return { model: chosen, backend };
+    return { model: chosen, backend: this.#taps.size === 0 ? backend : this.#tapped(backend) };
   }
 
   /** How the server that also trains models knows this one; undefined where none does. */
@@ -76,6 +77,22 @@ export class InferencePool {
     const chosen = this.choose(context.policy, tuned.baseModel);
     if (this.nameAtTrainer(chosen.model) === undefined) throw conflict("The adapter's base model is not served any more where it was trained");
     return { ...chosen, tuned };
+  }
+
+  /** For the isolation audit, which looks at what a model is told. `listener` must not throw. Call what it returns to end it. */
+  tap(listener: (request: CompletionRequest) => void): () => void {
+    this.#taps.add(listener);
+    return () => this.#taps.delete(listener);
+  }
+
+  #tapped(backend: InferenceBackend): InferenceBackend {
+    return {
+      models: backend.models,
+      complete: (request, signal) => {
+        for (const tap of this.#taps) tap(request);
+        return backend.complete(request, signal);
+      },
+    };
   }
 
   /** Closes the connections that are kept. */

@@ -42,7 +42,7 @@ export function parseUserId(value: unknown): UserId {
   return value as UserId;
 }
 
-const idPrefixes = { document: "doc", chunk: "chk", conversation: "cnv", message: "msg", adapter: "adp", feedback: "fbk", move: "mov", request: "req", usage: "use" } as const;
+const idPrefixes = { document: "doc", chunk: "chk", conversation: "cnv", message: "msg", adapter: "adp", feedback: "fbk", move: "mov", request: "req", usage: "use", audit: "aud" } as const;
 export type IdKind = keyof typeof idPrefixes;
 
 const idBytes = 15;

@@ -18,7 +18,9 @@ export type AlarmName =
   | "placement_move_failed"
   | "tenant_erasure_failed"
   | "sealed_row_refused"
-  | "usage_ledger_write_failed";
+  | "usage_ledger_write_failed"
+  | "isolation_leak"
+  | "isolation_audit_overdue";
 
 export type TelemetryFields = Readonly<Record<string, unknown>>;
 

@@ -4,6 +4,7 @@ import type { Telemetry } from "../kernel/telemetry.js";
 import type { Budgets } from "../quotas/budgets.js";
 import type { Quotas } from "../quotas/quotas.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
+import { isProbeTenant } from "../tenancy/probe-tenant.js";
 import type { UsageRecorder } from "../usage/usage-recorder.js";
 import { CallReservation } from "./call-reservation.js";
 import type { BoundedCall, CallUsage, Door, MeteredCall, ReportUsage } from "./door.js";
@@ -79,7 +80,7 @@ export class MeteredDoor implements Door {
     if (isRefusal(source)) return this.#refused(context, source);
     try {
       const turn = await this.queues.of(call.kind, call.model).acquire(
-        { tenantId: context.tenantId, weight: context.policy.weight, tokens: call.reserveTokens, workClass: call.workClass, leftMs: deadline.remainingMs() },
+        { tenantId: context.tenantId, weight: context.policy.weight, tokens: call.reserveTokens, workClass: isProbeTenant(context.tenantId) ? "AUDIT" : call.workClass, leftMs: deadline.remainingMs() },
         deadline.signal,
       );
       if (isRefusal(turn)) {

@@ -16,6 +16,13 @@ export interface Alarm {
   readonly fields: TelemetryFields;
 }
 
+/** What a log has been told, as it has been told. */
+export interface TappedEvent {
+  readonly message: string;
+  readonly fields: TelemetryFields;
+  readonly alarm?: AlarmName;
+}
+
 /** Enough to read after a bad hour; a flood of one alarm must not grow memory. */
 const alarmsKeptMax = 200;
 
@@ -29,6 +36,7 @@ export class ProcessTelemetry implements Telemetry {
   readonly #histograms = new MetricFamily(this.#registry, "HISTOGRAM");
   readonly #tenants = new BoundedNames();
   readonly #alarms: Alarm[] = [];
+  readonly #taps = new Set<(event: TappedEvent) => void>();
 
   /** Logs go to stderr as JSON lines, since stdout belongs to what people paste. `destination` is for tests. */
   constructor(level: LogLevel, destination: DestinationStream = pino.destination({ dest: 2, sync: false, minLength: 0 })) {
@@ -37,13 +45,16 @@ export class ProcessTelemetry implements Telemetry {
   }
 
   log(level: LogLevel, message: string, fields: TelemetryFields = {}): void {
-    if (this.#logger.isLevelEnabled(level)) this.#logger[level](withhold(fields), message);
+    if (!this.#logger.isLevelEnabled(level)) return;
+    this.#logger[level](withhold(fields), message);
+    for (const tap of this.#taps) tap({ message, fields: withhold(fields) });
   }
 
   alarm(name: AlarmName, fields: TelemetryFields): void {
     this.#logger.error({ ...withhold(fields), alarm: name }, `Alarm: ${name}`);
     this.count("alarms", { name });
-    this.#alarms.push(Object.freeze({ name, at: new Date(), fields }));
+    for (const tap of this.#taps) tap({ message: `Alarm: ${name}`, fields: withhold(fields), alarm: name });
+    this.#alarms.push(Object.freeze({ name, at: new Date(), fields: withhold(fields) }));
     if (this.#alarms.length > alarmsKeptMax) this.#alarms.shift();
   }
 
@@ -64,6 +75,12 @@ export class ProcessTelemetry implements Telemetry {
   /** Oldest first, at most the last 200 of this process. */
   recentAlarms(): readonly Alarm[] {
     return [...this.#alarms];
+  }
+
+  /** For the isolation audit, which looks for what must never be logged. `listener` must not throw. Call what it returns to end it. */
+  tap(listener: (event: TappedEvent) => void): () => void {
+    this.#taps.add(listener);
+    return () => this.#taps.delete(listener);
   }
 
   /** The exposition text for `/metrics`, and its media type. */

@@ -23,6 +23,8 @@ export interface MoveTools {
   readonly retireAfterMs: number;
   /** Lets what tenants wait for go before a batch of a move, for a bounded time. Left out: batches go at once. */
   readonly turns?: { run<T>(tenantId: TenantId, signal: AbortSignal, batch: () => Promise<T>): Promise<T> };
+  /** Told when a move has ended, whichever way. */
+  readonly onMoved?: (tenantId: TenantId) => void;
   /** Told of every point between two effects. Proofs die, throw or wait there. */
   readonly at?: (point: string) => Promise<void>;
 }

@@ -118,6 +118,7 @@ export class PlacementMover {
         this.telemetry.log("info", "Placement move", { moveId: move.id, tenantId: move.tenantId, phase: next });
         phase = next;
       }
+      this.tools.onMoved?.(move.tenantId);
     } catch (error) {
       await this.#stopped(move, error, signal.aborted);
     } finally {

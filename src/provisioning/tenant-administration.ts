@@ -9,6 +9,7 @@ import { openFence } from "../storage/fence.js";
 import type { TenantHome } from "../storage/home.js";
 import type { SiloIsolation, SiloProvider } from "../storage/silo-provider.js";
 import type { CachedTenantDirectory } from "../tenancy/tenant-directory.js";
+import { isProbeTenant } from "../tenancy/probe-tenant.js";
 import { readHome, type Home, type TenantRecord, type TenantState } from "../tenancy/tenant-record.js";
 import type { HomeKind, Tier, TierPolicies } from "../tenancy/tier-policy.js";
 import { changeRecord } from "./change-placement.js";
@@ -33,6 +34,8 @@ export interface NewTenant {
   readonly placement?: HomeKind;
   /** Where its silo is to be; only for a tenant at home in one. */
   readonly cluster?: string;
+  /** One of the isolation audit's own, whose ids nobody else can take. Never from outside. */
+  readonly forAudit?: true;
 }
 
 const nameCharsMax = 200;
@@ -44,6 +47,7 @@ export class TenantAdministration {
   /** Throws `BAD_USER_INPUT` for a hostile id or an unknown cluster, `CONFLICT` for an id that is taken. A tier at home in a silo starts its move at once. */
   async create(input: NewTenant): Promise<TenantRecord> {
     const id = parseTenantId(input.id);
+    if (isProbeTenant(id) && input.forAudit !== true) throw badUserInput("id", describe(id), "an id that does not begin like those of the isolation audit's own tenants");
     const name = input.name.trim();
     if (name === "" || name.length > nameCharsMax) throw badUserInput("name", describe(input.name), `1 to ${nameCharsMax} characters`);
     if ((await this.tools.control.directory.find(id)) !== undefined) throw conflict(`A tenant with the id ${id} exists already`);

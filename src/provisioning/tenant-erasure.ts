@@ -1,11 +1,12 @@
 /** Begins erasures and tells how they stand. `erasing/` does the work, on whichever server takes it. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { notFound } from "../kernel/errors.js";
+import { conflict, notFound } from "../kernel/errors.js";
 import type { Deadline } from "../kernel/deadline.js";
 import { asTenantId } from "../kernel/ids.js";
 import type { ControlPlane } from "../storage/control/control-plane.js";
 import type { ErasureRow } from "../storage/control/erasure-rows.js";
 import type { CachedTenantDirectory } from "../tenancy/tenant-directory.js";
+import { isProbeTenant } from "../tenancy/probe-tenant.js";
 import type { TenantRecord } from "../tenancy/tenant-record.js";
 import { stopServing } from "./erasing/stop-tenant.js";
 
@@ -31,6 +32,8 @@ export class TenantErasure {
   async erase(id: unknown, deadline: Deadline): Promise<{ readonly tenant: TenantRecord; readonly receipt: ErasureRow }> {
     const { control } = this.tools;
     const { id: tenantId } = await this.#existing(id);
+    // Its id is never given again, and no audit could pass from then on.
+    if (isProbeTenant(tenantId)) throw conflict(`The tenant ${tenantId} belongs to the isolation audit: suspend nothing and erase nothing of it`);
     // The row first: a crash after it leaves a job that is taken up, a crash before it a tenant that is served as before.
     let receipt = await control.erasures.begin(tenantId);
     if (receipt.status === "IN_PROGRESS") await stopServing(this.tools, tenantId);

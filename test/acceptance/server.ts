@@ -52,7 +52,7 @@ export class TestServer {
   }
 
   static async #startWith(dataDir: string, tenantsFolder: string, environment: Record<string, string>, options: AppOptions = {}): Promise<TestServer> {
-    const env = { DATA_DIR: dataDir, PORT: "0", LOG_LEVEL: "error", ...deployment(), ...environment };
+    const env = { DATA_DIR: dataDir, PORT: "0", LOG_LEVEL: "error", AUDIT_INTERVAL_MINUTES: "0", ...deployment(), ...environment };
     const app = await startApp(parseConfig(env), () => {}, { tenantsFolder, retireAfterMs: 300, observeMs: 0, ...options });
     return new TestServer(dataDir, app, await loadOrCreateDevelopmentKey(dataDir), env, tenantsFolder);
   }
@@ -136,13 +136,13 @@ export class TestServer {
   }
 }
 
-/** Polls until there is a value; fails after 20 s. */
-export async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
-  const end = Date.now() + 20_000;
+/** Polls until there is a value; fails after `msMax`. */
+export async function until<T>(look: () => Promise<T | undefined>, msMax = 20_000): Promise<T> {
+  const end = Date.now() + msMax;
   for (;;) {
     const value = await look();
     if (value !== undefined) return value;
-    if (Date.now() > end) throw new Error("What was waited for did not happen within 20 s");
+    if (Date.now() > end) throw new Error(`What was waited for did not happen within ${msMax / 1_000} s`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

@@ -17,6 +17,7 @@ export const ranks: Readonly<Record<string, number>> = {
   metering: 4,
   orchestrator: 5,
   provisioning: 5,
+  audit: 5,
   graphql: 6,
   gateway: 7,
 };

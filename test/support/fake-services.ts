@@ -5,6 +5,7 @@ import type { Page, PageRequest } from "../../src/kernel/page.js";
 import { refusal, type Refusal } from "../../src/kernel/refusal.js";
 import type { AnswerEvent, Answered, AskInput, Services, TenantAdministration } from "../../src/graphql/services.js";
 import type { PlacementMoveRow } from "../../src/storage/control/control-plane.js";
+import type { IsolationReportRow } from "../../src/storage/control/isolation-report-rows.js";
 import type { ErasureRow } from "../../src/storage/control/erasure-rows.js";
 import type { AdapterRow, AdapterStore, FeedbackStore } from "../../src/storage/adapter-rows.js";
 import type { ChunkRow, ChunkStore, ConversationRow, ConversationStore, DocumentRow, DocumentStore, IdempotencyStore, MessageRow, TenantStore } from "../../src/storage/tenant-store.js";
@@ -45,6 +46,7 @@ export class FakeServices implements Services {
   readonly adapterRows: AdapterRow[] = [];
   readonly weights = new Map<AdapterId, { readonly tenantId: TenantId; readonly file: Buffer }>();
   readonly moveRows: PlacementMoveRow[] = [];
+  readonly reports: IsolationReportRow[] = [];
   readonly erasures: ErasureRow[] = [];
   readonly asked: { tenantId: TenantId; question: string; path: string }[] = [];
   readonly watched: AbortSignal[] = [];
@@ -76,6 +78,19 @@ export class FakeServices implements Services {
     this.adapterRows.push(row);
     return row;
   }
+
+  readonly audits: Services["audits"] = {
+    begin: (trigger) => {
+      const report: IsolationReportRow = { id: newId("audit"), trigger, state: "RUNNING", startedAt: epoch, probes: 0, leaks: 0, surfaces: [], coverage: { fields: 0, covered: 0, uncovered: [] }, findings: [] };
+      this.reports.push(report);
+      return Promise.resolve(report);
+    },
+    find: (id) => Promise.resolve(this.reports.find((report) => report.id === id)),
+    latest: () => Promise.resolve(this.reports.find((report) => report.state !== "RUNNING")),
+    page: (request) => Promise.resolve(pageOf(this.reports.toReversed(), request)),
+  };
+
+  readonly alarms: Services["alarms"] = { recentAlarms: () => [{ name: "tenant_mismatch", at: epoch, fields: { wall: "storage", expected: "acme" } }] };
 
   readonly stores: Services["stores"] = {
     read: (context, _deadline, work) => work(this.#storeOf(context)),

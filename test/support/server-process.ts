@@ -113,7 +113,7 @@ export class ServerProcess {
 }
 
 export function productionOf(issuer: Issuer, dataDir: string): Record<string, string> {
-  return { NODE_ENV: "production", JWKS_URI: issuer.jwksUri, MASTER_KEY: "bulkhead".repeat(5).concat("abc="), DATA_DIR: dataDir, PORT: "0", LOG_LEVEL: "error" };
+  return { NODE_ENV: "production", JWKS_URI: issuer.jwksUri, MASTER_KEY: "bulkhead".repeat(5).concat("abc="), DATA_DIR: dataDir, PORT: "0", LOG_LEVEL: "error", AUDIT_INTERVAL_MINUTES: "0" };
 }
 
 /** `npm run engine` on a free port, or on the one that it had before. */

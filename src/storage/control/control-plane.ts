@@ -9,6 +9,7 @@ import type { TenantRecord, Home } from "../../tenancy/tenant-record.js";
 import type { TenantContext } from "../../tenancy/tenant-context.js";
 import type { HomeKind, Tier } from "../../tenancy/tier-policy.js";
 import type { ErasureStore, TenantTraces } from "./erasure-rows.js";
+import type { IsolationReportStore } from "./isolation-report-rows.js";
 import type { PoolShareStore } from "./pool-share-rows.js";
 import type { SpendingStore } from "./spending-rows.js";
 import type { TenantLedger, UsageCorrections, UsageListing, UsageRollups } from "./usage-rows.js";
@@ -143,6 +144,7 @@ export interface ControlPlane {
   readonly corrections: UsageCorrections;
   readonly spending: SpendingStore;
   readonly poolShares: PoolShareStore;
+  readonly isolationReports: IsolationReportStore;
   readonly limiterStore: LimiterStore;
   /** Resolves when the deployment answers within `timeoutMs`; rejects with `SERVICE_UNAVAILABLE`. */
   ping(timeoutMs: number): Promise<void>;

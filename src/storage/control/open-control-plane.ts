@@ -4,6 +4,7 @@ import { translatingMethods } from "../driver-errors.js";
 import type { ControlPlane } from "./control-plane.js";
 import { MongoDirectoryStore, type TenantDocument } from "./directory-store.js";
 import { MongoErasureStore, type ErasureDocument } from "./erasure-store.js";
+import { MongoIsolationReportStore, type IsolationReportDocument } from "./isolation-report-store.js";
 import { MongoKeyVault } from "./key-vault.js";
 import { MongoMarkerStore, type MarkerDocument } from "./marker-store.js";
 import { MongoMoveStore, type MoveDocument } from "./move-store.js";
@@ -27,6 +28,7 @@ export function openControlPlane(client: MongoClient, db: Db, wrapping: Wrapping
     ...openLedger(db, markers),
     spending: translatingMethods(new MongoSpendingStore(db.collection<SpendingDocument>("spending"))),
     poolShares: translatingMethods(new MongoPoolShareStore(db.collection<PoolShareDocument>("pool_shares"))),
+    isolationReports: translatingMethods(new MongoIsolationReportStore(db.collection<IsolationReportDocument>("isolation_reports"))),
     limiterStore: { client, database: db.databaseName },
     ping: async (timeoutMs) => {
       try {
