@@ -108,6 +108,9 @@ export interface AppOptions {
 
 const repositoryTenants = fileURLToPath(new URL("../tenants", import.meta.url));
 
+/** The same beside `src/` and beside the build. */
+const consoleFolder = fileURLToPath(new URL("../dist/console", import.meta.url));
+
 /** A development token is pasted today and forgotten tomorrow. */
 const developmentTokenSeconds = 86_400;
 
@@ -241,6 +244,8 @@ async function compose(config: Config, say: (line: string) => void, options: App
       await control.ping(readyMsMax);
     },
     firstQuery: firstQuery,
+    consoleFolder,
+    ...(key === undefined || config.production ? {} : { demoTokens: async () => developmentTokens(config, key, await readDemoTenants(folder), ["admin", "member"]) }),
     drainDelayMs: config.drainDelayMs,
     ...(config.trustedDocuments.length === 0 ? {} : { documents: await TrustedDocuments.read(config.trustedDocuments) }),
     ...(options.requestDeadlineMs === undefined ? {} : { requestDeadlineMs: options.requestDeadlineMs }),
@@ -319,7 +324,7 @@ const firstQuery = `mutation FirstQuestion {
 
 async function welcome(config: Config, folder: string, url: string, coverage: string, key: DevelopmentKey | undefined): Promise<string> {
   const demo = config.production || key === undefined ? [] : await readDemoTenants(folder);
-  const tokens = key === undefined ? [] : await developmentTokens(config, key, demo);
+  const tokens = key === undefined ? [] : await developmentTokens(config, key, demo, ["admin"]);
   const pooled = demo.find((tenant) => tenant.tier !== "ENTERPRISE");
   return welcomeText({
     url,
@@ -331,12 +336,12 @@ async function welcome(config: Config, folder: string, url: string, coverage: st
   });
 }
 
-async function developmentTokens(config: Config, key: DevelopmentKey, demo: Awaited<ReturnType<typeof readDemoTenants>>): Promise<{ who: string; token: string }[]> {
+async function developmentTokens(config: Config, key: DevelopmentKey, demo: Awaited<ReturnType<typeof readDemoTenants>>, as: readonly ("admin" | "member")[]): Promise<{ who: string; token: string }[]> {
   const { issuer, audience, operatorAudience } = config.jwt;
-  const ofTenants = demo.map(async (tenant) => ({
-    who: `${tenant.name} (${tenant.id}, ${tenant.tier}, admin)`,
-    token: await signDevelopmentToken(key, { issuer, audience, ttlSeconds: developmentTokenSeconds, userId: `admin@${tenant.id}.example`, subject: { kind: "TENANT", tenantId: tenant.id, roles: ["admin", "member"], tier: tenant.tier } }),
-  }));
+  const ofTenants = demo.flatMap((tenant) => as.map(async (role) => ({
+    who: `${tenant.name} (${tenant.id}, ${tenant.tier}, ${role})`,
+    token: await signDevelopmentToken(key, { issuer, audience, ttlSeconds: developmentTokenSeconds, userId: `${role}@${tenant.id}.example`, subject: { kind: "TENANT", tenantId: tenant.id, roles: role === "admin" ? ["admin", "member"] : ["member"], tier: tenant.tier } }),
+  })));
   const ofOperator = signDevelopmentToken(key, { issuer, audience: operatorAudience, ttlSeconds: developmentTokenSeconds, userId: "operator@bulkhead.local", subject: { kind: "OPERATOR" } });
   return [...(await Promise.all(ofTenants)), { who: "Operator of the platform", token: await ofOperator }];
 }

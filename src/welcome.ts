@@ -15,6 +15,7 @@ export function welcomeText(welcome: Welcome): string {
     "",
     "Bulkhead is ready",
     "",
+    `  Console              ${welcome.url}/console`,
     `  GraphQL and Sandbox  ${welcome.url}/graphql`,
     `  Offline IDE          ${welcome.url}/ide`,
     `  Health, metrics      ${welcome.url}/health/ready  ${welcome.url}/metrics`,

@@ -78,6 +78,7 @@ async function startBulkhead(): Promise<{ url: string; token: string }> {
     telemetry,
     metrics: telemetry,
     assertReady: () => Promise.resolve(),
+    consoleFolder: "dist/console",
   });
   const { url } = await gateway.listen("127.0.0.1", 0);
   const token = await new SignJWT({ tenant_id: "acme", roles: ["member"], tier: "PRO" })

@@ -13,7 +13,9 @@ import type { TenantDirectory } from "../tenancy/tenant-directory.js";
 import type { TierPolicies } from "../tenancy/tier-policy.js";
 import { AdapterWeights } from "./adapter-weights.js";
 import { makeApolloServer } from "./apollo-server.js";
+import { ConsolePage } from "./console-page.js";
 import { Cors } from "./cors.js";
+import { DemoTokens, type DemoToken } from "./demo-tokens.js";
 import { DocumentUploads } from "./document-uploads.js";
 import { EventStreams } from "./event-stream.js";
 import { GraphqlEndpoint } from "./graphql-endpoint.js";
@@ -47,6 +49,10 @@ export interface GatewayParts {
   readonly documents?: DocumentSource;
   /** Preloaded in Sandbox and in the offline page, in development. */
   readonly firstQuery?: string;
+  /** Where the console was built; the folder may be empty. */
+  readonly consoleFolder: string;
+  /** Ready tokens for the console's sign-in. Never called in production. */
+  readonly demoTokens?: () => Promise<readonly DemoToken[]>;
   /** The one deadline of a request. Tests shorten it. */
   readonly requestDeadlineMs?: number;
 }
@@ -85,6 +91,8 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     sockets: new WebSockets(operations, verifier, telemetry),
     streams: operations,
     ide: new OfflineIde(preloaded.firstQuery),
+    console: new ConsolePage(parts.consoleFolder),
+    demoTokens: new DemoTokens(production ? undefined : parts.demoTokens),
     health: new Health(parts.assertReady, parts.metrics, verifier),
     cors: new Cors(parts.corsOrigins),
     telemetry,

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { forbidden } from "../kernel/errors.js";
 import { authenticate } from "./authenticate.js";
+import { isLoopbackPeer } from "./loopback-peer.js";
 import type { TokenVerifier } from "./token-verifier.js";
 
 export interface MetricsSource {
@@ -54,21 +55,13 @@ export class Health {
   }
 
   async #serveMetrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (!isLocal(request)) {
+    if (!isLoopbackPeer(request)) {
       const caller = await authenticate(request.headers.authorization, this.verifier);
       if (caller.kind !== "OPERATOR") throw forbidden("Metrics are for operators");
     }
     const { text, contentType } = await this.source.metrics();
     response.writeHead(200, { "content-type": contentType, "cache-control": "no-store" }).end(text);
   }
-}
-
-/** Behind a proxy on this machine every peer is loopback; the header a proxy adds tells them apart. */
-function isLocal(request: IncomingMessage): boolean {
-  const { headers, socket } = request;
-  if (headers["x-forwarded-for"] !== undefined || headers.forwarded !== undefined || headers["x-real-ip"] !== undefined) return false;
-  const peer = socket.remoteAddress ?? "";
-  return peer === "::1" || peer.startsWith("127.") || peer.startsWith("::ffff:127.");
 }
 
 function answer(response: ServerResponse, status: number, word: string): void {

@@ -13,7 +13,9 @@ import { newId, type RequestId } from "../kernel/ids.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import { meantError } from "../graphql/mask-errors.js";
 import { AdapterWeights } from "./adapter-weights.js";
+import { ConsolePage } from "./console-page.js";
 import type { Cors } from "./cors.js";
+import { DemoTokens } from "./demo-tokens.js";
 import type { DocumentUploads } from "./document-uploads.js";
 import type { EventStreams } from "./event-stream.js";
 import type { GraphqlEndpoint } from "./graphql-endpoint.js";
@@ -32,6 +34,8 @@ export interface HttpParts {
   readonly sockets: WebSockets;
   readonly streams: StreamedOperations;
   readonly ide: OfflineIde;
+  readonly console: ConsolePage;
+  readonly demoTokens: DemoTokens;
   readonly health: Health;
   readonly cors: Cors;
   readonly telemetry: Telemetry;
@@ -141,6 +145,8 @@ export class HttpServer {
     if (method !== "GET" && method !== "HEAD") return this.#notFound(response);
     if (path === "/") return void response.writeHead(302, { location: "/graphql" }).end();
     if (path === "/ide" || path.startsWith("/ide/")) return (await parts.ide.serve(path, request, response)) ? undefined : this.#notFound(response);
+    if (DemoTokens.isPath(path)) return parts.demoTokens.serve(request, response);
+    if (ConsolePage.isPath(path)) return parts.console.serve(path, request, response);
     if (!(await parts.health.serve(path, request, response))) this.#notFound(response);
   }
 
@@ -185,5 +191,6 @@ function pathOf(request: IncomingMessage): string {
 function routeOf(path: string): string {
   if (path === "/graphql" || path === "/documents") return path.slice(1);
   if (AdapterWeights.isPath(path)) return "adapters";
+  if (ConsolePage.isPath(path)) return "console";
   return path.startsWith("/ide") ? "ide" : path.startsWith("/health/") ? "health" : path === "/metrics" ? "metrics" : "other";
 }

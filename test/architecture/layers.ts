@@ -25,8 +25,8 @@ export const ranks: Readonly<Record<string, number>> = {
 /** The composition root and what is beside it at the top of `src/`: they may import everything. */
 export const roots: readonly string[] = ["app.ts", "main.ts", "config.ts", "config-variables.ts", "master-key.ts", "database.ts", "open-engine.ts", "server-id.ts", "closers.ts", "resume-work.ts", "demo-tenants.ts", "welcome.ts"];
 
-/** Imports nothing of ours, so that it could be published alone. */
-export const island = "embedded";
+/** Import nothing of ours: the engine, so that it could be published alone; the console, which runs in a browser and knows the server by its schema. */
+export const islands: readonly string[] = ["embedded", "console"];
 
 /** Libraries that only one folder may know, and why. */
 export const homes: Readonly<Record<string, { folders: readonly string[]; why: string }>> = {
@@ -46,4 +46,9 @@ export const homes: Readonly<Record<string, { folders: readonly string[]; why: s
   unpdf: { folders: ["retrieval"], why: "an extractor" },
   "@energetic-ai/embeddings": { folders: ["retrieval"], why: "the embedding model runs in its worker" },
   "eventsource-parser": { folders: ["inference"], why: "model streams" },
+  react: { folders: ["console"], why: "a front end" },
+  "react-dom": { folders: ["console"], why: "a front end" },
+  "@apollo/client": { folders: ["console"], why: "a front end" },
+  rxjs: { folders: ["console"], why: "Apollo Client's streams" },
+  vite: { folders: ["console"], why: "the bundler of a front end" },
 };

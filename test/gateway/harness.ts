@@ -67,7 +67,7 @@ export async function startHarness(overrides: Partial<GatewayParts> = {}): Promi
   const gateway = await createGateway({
     production: false, corsOrigins: ["https://app.example.com"], tokens: rules, keys: { kind: "DEVELOPMENT", publicJwk }, services, admission,
     directory: { find: (id) => Promise.resolve(services.records.get(id)) }, policies: testPolicies, telemetry,
-    metrics: { metrics: () => Promise.resolve({ text: "up 1\n", contentType: "text/plain" }) }, assertReady: () => Promise.resolve(), firstQuery: "{ viewer { user } }",
+    metrics: { metrics: () => Promise.resolve({ text: "up 1\n", contentType: "text/plain" }) }, assertReady: () => Promise.resolve(), firstQuery: "{ viewer { user } }", consoleFolder: "/nonexistent/console",
     ...overrides,
   });
   const { url } = await gateway.listen("127.0.0.1", 0);
