@@ -2,6 +2,8 @@
 import { useQuery } from "@apollo/client/react";
 import type { ReactNode } from "react";
 import { ViewerDocument } from "./generated/operations.ts";
+import { AlarmsPage } from "./operator/alarms-page.tsx";
+import { IsolationPage } from "./operator/isolation-page.tsx";
 import { MovesPage } from "./operator/moves-page.tsx";
 import { TenantPage } from "./operator/tenant-page.tsx";
 import { TenantsPage } from "./operator/tenants-page.tsx";
@@ -19,6 +21,8 @@ import { PageHead } from "./ui/page-head.tsx";
 const operatorPages: readonly NavItem[] = [
   { to: "/tenants", label: "Tenants" },
   { to: "/moves", label: "Moves" },
+  { to: "/isolation", label: "Isolation" },
+  { to: "/alarms", label: "Alarms" },
 ];
 
 const memberPages: readonly NavItem[] = [
@@ -49,6 +53,8 @@ function operatorPage(path: string): ReactNode {
   if (tenantId !== undefined) return <TenantPage key={tenantId} id={tenantId} />;
   if (path === "/" || path === "/tenants") return <TenantsPage />;
   if (path === "/moves") return <MovesPage />;
+  if (path === "/isolation" || path.startsWith("/isolation/")) return <IsolationPage id={partAfter(path, "/isolation")} />;
+  if (path === "/alarms") return <AlarmsPage />;
   return <UnknownPage />;
 }
 

@@ -18,7 +18,7 @@ export function EraseDialog({ id, name, onClose, onErased }: EraseProps): ReactN
   return (
     <Confirm title={`Erase ${name} for good`} action="Erase" busy={loading} ready={typed === id} onClose={onClose} onConfirm={() => void erase({ variables: { input: { tenantId: id } } })}>
       <p>At once nobody of it is served; then every store is emptied and searched again. Nothing brings it back, and its id is never given to another.</p>
-      <label>Type <code>{id}</code> to go on <input className="mono" autoComplete="off" value={typed} onChange={(event) => setTyped(event.target.value)} /></label>
+      <label><span>Type <code>{id}</code> to go on</span> <input className="mono" autoComplete="off" value={typed} onChange={(event) => setTyped(event.target.value)} /></label>
       {error !== undefined && <FaultNotice error={error} />}
     </Confirm>
   );
