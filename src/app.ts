@@ -17,6 +17,9 @@ import { loadOrCreateDevelopmentKey, signDevelopmentToken, type DevelopmentKey }
 import { TrustedDocuments } from "./gateway/trusted-documents.js";
 import { describeCoverage } from "./graphql/rule-coverage.js";
 import { extractiveModel } from "./inference/embedded-extractive.js";
+import { AttributeLatency } from "./insights/attribute-latency.js";
+import { RequestInsights, type InsightOptions } from "./insights/request-insights.js";
+import { TenantHeatmap } from "./insights/tenant-heatmap.js";
 import type { PoolGroup } from "./inference/inference-backend.js";
 import { FineTuningClient } from "./inference/fine-tuning-client.js";
 import { openInferencePool } from "./inference/open-inference-pool.js";
@@ -102,6 +105,8 @@ export interface AppOptions {
   readonly modelIdleMs?: number;
   /** The first pause between two looks at a training job, in ms. Tests shorten it. */
   readonly adapterPollMs?: number;
+  /** Tests shorten periods, and look at every request. */
+  readonly insights?: InsightOptions;
   /** Test switch of the embedded engine: how long a search index takes, in ms. */
   readonly searchIndexDelayMs?: number;
 }
@@ -181,7 +186,9 @@ async function compose(config: Config, say: (line: string) => void, options: App
   };
   const embeddings = new FairQueue({ slots: slotsDefault });
   const queues = new TurnQueues(embeddings, new Map(pool.groups.map((group) => [group.name, new FairQueue(group, shareOf(group))])), (model) => pool.groupOf(model));
-  const door = new MeteredDoor(quotas, budgets, queues, recorder, telemetry);
+  const insights = new RequestInsights(control.timings, telemetry, options.insights);
+  closers.add("insights", () => insights.close());
+  const door = new MeteredDoor(quotas, budgets, queues, recorder, telemetry, insights);
   const shared = { door, router, embedder, counter, search: searchPassages };
   const cache = new SemanticCache(systemClock);
   const cacheKeeper = new CacheKeeper(cache, directory, telemetry);
@@ -222,14 +229,16 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const moves = new PlacementMoves({ control, directory, onMoveRequested: () => mover.kick() });
   const embedding = { model: embedder.model, dimensions: embedder.dimensions };
   const stoppedAfterMs = directoryAgeMsMax + stopMarginMs;
-  const eraser = new TenantEraser({ control, directory, homes, policies, silos, counters: forgettingAll(quotas, budgets, cache), adapters, embedding, stoppedAfterMs, moveEndMsMax, onMoveRequested: () => mover.kick() }, telemetry);
+  const eraser = new TenantEraser({ control, directory, homes, policies, silos, counters: forgettingAll(quotas, budgets, cache, insights), adapters, embedding, stoppedAfterMs, moveEndMsMax, onMoveRequested: () => mover.kick() }, telemetry);
   closers.add("eraser", () => eraser.close());
   const erasure = new TenantErasure({ control, directory, onErasureBegun: () => eraser.kick() });
+  const heatmaps = new TenantHeatmap(control.timings, control.usageByHour, directory, policies, systemClock, options.insights?.fineMs);
+  const latency = new AttributeLatency(control.timings, directory, systemClock, options.insights?.fineMs);
   const keys = new KeyRotations({ control, homes, policies, telemetry });
 
   const key = config.jwt.jwksUri === undefined ? await loadOrCreateDevelopmentKey(config.dataDir) : undefined;
   const gateway = await createGateway({
-    services: { stores: router, ingestion: ingest, ingestionProgress: ingestion, adapters, adapterFiles: new AdapterFiles(router), answers, answerStreams, search, quotas, budgets, usage: new UsageReporter(ledgerOf, pseudonyms), usageExports: new ExportUsage(control.usageRowsOf.bind(control), pseudonyms), rerating: new RerateUsage(control.corrections, prices, (tenantId) => budgets.recount(tenantId)), tenants: administration, moves, erasure, keys, audits, alarms: telemetry },
+    services: { stores: router, ingestion: ingest, ingestionProgress: ingestion, adapters, adapterFiles: new AdapterFiles(router), answers, answerStreams, search, quotas, budgets, usage: new UsageReporter(ledgerOf, pseudonyms), usageExports: new ExportUsage(control.usageRowsOf.bind(control), pseudonyms), rerating: new RerateUsage(control.corrections, prices, (tenantId) => budgets.recount(tenantId)), tenants: administration, moves, erasure, heatmaps, latency, keys, audits, alarms: telemetry },
     admission: quotas,
     directory,
     policies,
@@ -239,6 +248,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
     tokens: config.jwt,
     keys: key === undefined ? { kind: "JWKS", uri: config.jwt.jwksUri ?? "" } : { kind: "DEVELOPMENT", publicJwk: key.publicJwk },
     metrics: telemetry,
+    timings: insights,
     assertReady: async () => {
       watch.assertClean();
       await control.ping(readyMsMax);
@@ -261,6 +271,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   mover.start();
   eraser.start();
   projector.start();
+  insights.start();
   cacheKeeper.start();
   sweeper.start();
 
@@ -284,10 +295,11 @@ async function readModels(path: string): Promise<unknown> {
   }
 }
 
-function forgettingAll(quotas: TenantQuotas, budgets: TenantBudgets, cache: SemanticCache): { forget(tenantId: TenantId): Promise<number> } {
+function forgettingAll(quotas: TenantQuotas, budgets: TenantBudgets, cache: SemanticCache, insights: RequestInsights): { forget(tenantId: TenantId): Promise<number> } {
   return {
     forget: async (tenantId) => {
       cache.forget(tenantId);
+      insights.forget(tenantId);
       return (await quotas.forget(tenantId)) + (await budgets.forget(tenantId));
     },
   };

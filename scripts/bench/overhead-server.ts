@@ -89,7 +89,7 @@ async function startBulkhead(): Promise<{ url: string; token: string }> {
 
 /** Our quotas in the place of the fake ones. */
 function withQuotas(fake: FakeServices, quotas: TenantQuotas): Services {
-  return { stores: fake.stores, ingestion: fake.ingestion, ingestionProgress: fake.ingestionProgress, adapters: fake.adapters, adapterFiles: fake.adapterFiles, answers: fake.answers, answerStreams: fake.answerStreams, search: fake.search, budgets: fake.budgets, usage: fake.usage, usageExports: fake.usageExports, rerating: fake.rerating, tenants: fake.tenants, moves: fake.moves, erasure: fake.erasure, keys: fake.keys, audits: fake.audits, alarms: fake.alarms, quotas };
+  return { stores: fake.stores, ingestion: fake.ingestion, ingestionProgress: fake.ingestionProgress, adapters: fake.adapters, adapterFiles: fake.adapterFiles, answers: fake.answers, answerStreams: fake.answerStreams, search: fake.search, budgets: fake.budgets, usage: fake.usage, usageExports: fake.usageExports, rerating: fake.rerating, tenants: fake.tenants, moves: fake.moves, erasure: fake.erasure, keys: fake.keys, heatmaps: fake.heatmaps, latency: fake.latency, audits: fake.audits, alarms: fake.alarms, quotas };
 }
 
 /** The resolver is ours without what it is measured with: the same store in memory, asked the same way. */

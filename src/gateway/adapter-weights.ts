@@ -9,7 +9,7 @@ import { asTenant, type TenantRequest } from "../graphql/request-context.js";
 import { authenticate } from "./authenticate.js";
 import type { UploadParts } from "./document-uploads.js";
 import { readBytes } from "./read-body.js";
-import { callerName, type RequestNote } from "./request-note.js";
+import { callerName, servedBy, type RequestNote } from "./request-note.js";
 import { TenantShares } from "./tenant-shares.js";
 
 /** LoRA weights of a model of 7 billion parameters at rank 16 are about 30 MB. */
@@ -35,7 +35,9 @@ export class AdapterWeights {
   }
 
   async serve(path: string, request: IncomingMessage, response: ServerResponse, note: RequestNote): Promise<void> {
-    const deadline = Deadline.after(this.parts.requestDeadlineMs);
+    const { clock } = note;
+    const deadline = Deadline.after(this.parts.requestDeadlineMs, clock);
+    clock.enter("auth");
     response.once("close", () => {
       if (!response.writableFinished) deadline.abort(new ClientGone(false));
       deadline.dispose();
@@ -43,6 +45,8 @@ export class AdapterWeights {
     const caller = await authenticate(request.headers.authorization, this.parts.verifier);
     note.caller = callerName(caller);
     const context = await this.parts.opener.open(caller, note.requestId, deadline);
+    note.served = servedBy(context);
+    clock.enter("admission");
     const verdict = verdictOf(fieldRules["Mutation"]?.["trainAdapter"], context);
     if (verdict !== true) throw verdict;
     if (this.#open >= filesMax) throw new BulkheadError("OVERLOADED", "Too many files of weights are on their way", { limit: "openWeights", retryAfterMs: 1_000 });
@@ -61,8 +65,11 @@ export class AdapterWeights {
   async #import({ services, tenant, deadline }: TenantRequest, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = request.url ?? "";
     const query = new URLSearchParams(url.includes("?") ? url.slice(url.indexOf("?") + 1) : "");
+    deadline.clock.enter("receive");
     const file = await readBytes(request, weightsBytesMax);
+    deadline.clock.enter("store");
     const row = await services.adapterFiles.import(tenant, deadline, { name: query.get("name") ?? "", baseModel: query.get("baseModel") ?? "", file });
+    deadline.clock.enter("send");
     const { id, name, baseModel, state, weights } = row;
     response.writeHead(200, { "content-type": "application/json; charset=utf-8", "cache-control": "no-store" }).end(`${JSON.stringify({ data: { adapter: { id, name, baseModel, state, weights } } })}\n`);
   }
@@ -70,7 +77,9 @@ export class AdapterWeights {
   async #export({ services, tenant, deadline }: TenantRequest, path: string, response: ServerResponse): Promise<void> {
     const [, id = ""] = weightsPath.exec(path) ?? [];
     if (!isWellFormedId("adapter", id)) throw notFound("Adapter");
+    deadline.clock.enter("store");
     const file = await services.adapterFiles.export(tenant, deadline, id as AdapterId);
+    deadline.clock.enter("send");
     // A browser must neither show nor keep what came from a tenant.
     response.writeHead(200, { "content-type": "application/octet-stream", "content-length": file.length, "content-disposition": "attachment", "cache-control": "no-store" }).end(file);
     // The file is held until it has been read: who reads nothing keeps this place and no second one, and not for ever.

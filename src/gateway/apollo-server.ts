@@ -59,6 +59,8 @@ function formatError(formatted: GraphQLFormattedError, error: unknown): GraphQLF
 function gatePlugin(gate: OperationGate, telemetry: Telemetry): ApolloServerPlugin<RequestContext> {
   const listener: GraphQLRequestListener<RequestContext> = {
     async didResolveOperation({ document, operation, request, contextValue, response }) {
+      const { clock } = contextValue.deadline;
+      clock.enter("admission");
       try {
         if (operation === undefined) return;
         // Apollo would run a subscription once, as if it were a query, past the guard on `subscribe`.
@@ -67,12 +69,15 @@ function gatePlugin(gate: OperationGate, telemetry: Telemetry): ApolloServerPlug
         if (admitted !== undefined) setRateLimitHeaders(response.http.headers, admitted);
       } catch (error) {
         throw toHttpError(error);
+      } finally {
+        clock.enter("execute");
       }
     },
     async didEncounterErrors({ errors, contextValue }) {
       for (const error of errors) logUnexpected(error, contextValue, telemetry);
     },
     async willSendResponse({ request, response, contextValue }) {
+      contextValue.deadline.clock.enter("send");
       if (response.body.kind !== "single") return;
       const { errors } = response.body.singleResult;
       nameRequest(errors, contextValue);

@@ -9,6 +9,7 @@ import { buildGuardedSchema } from "../graphql/build-schema.js";
 import { QueryCosts } from "../graphql/query-cost.js";
 import type { RuleCoverage } from "../graphql/rule-coverage.js";
 import type { Services } from "../graphql/services.js";
+import { untimed, type RequestTimings } from "../insights/timed-request.js";
 import type { TenantDirectory } from "../tenancy/tenant-directory.js";
 import type { TierPolicies } from "../tenancy/tier-policy.js";
 import { AdapterWeights } from "./adapter-weights.js";
@@ -41,6 +42,8 @@ export interface GatewayParts {
   readonly policies: TierPolicies;
   readonly telemetry: Telemetry;
   readonly metrics: MetricsSource;
+  /** Left out: nobody is told where requests spend their time. */
+  readonly timings?: RequestTimings;
   /** Rejects while the server cannot serve. Asked by `/health/ready`. */
   readonly assertReady: () => Promise<void>;
   /** How long requests are still accepted once readiness fails, in ms. Left out: not at all. */
@@ -75,14 +78,15 @@ const requestDeadlineMsDefault = 30_000;
 export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const { production, services, telemetry, firstQuery, documents = anyDocument } = parts;
   const requestDeadlineMs = parts.requestDeadlineMs ?? requestDeadlineMsDefault;
+  const timings = parts.timings ?? untimed;
   const preloaded = production || firstQuery === undefined ? {} : { firstQuery };
   const { schema, coverage } = buildGuardedSchema();
-  const gate = new OperationGate(new QueryCosts(schema), parts.admission, parts.telemetry);
+  const gate = new OperationGate(new QueryCosts(schema), parts.admission, parts.telemetry, timings);
   const verifier = new TokenVerifier(parts.tokens, parts.keys, telemetry);
   const opener = new RequestOpener(services, parts.directory, parts.policies, telemetry);
   const apollo = makeApolloServer({ schema, gate, telemetry, production, ...preloaded });
   await apollo.start();
-  const operations = new StreamedOperations({ schema, opener, gate, documents, telemetry, requestDeadlineMs });
+  const operations = new StreamedOperations({ schema, opener, gate, documents, telemetry, timings, requestDeadlineMs });
   const server = new HttpServer({
     graphql: new GraphqlEndpoint({ apollo, verifier, opener, production, documents, requestDeadlineMs }),
     events: new EventStreams(operations, verifier, documents),
@@ -90,6 +94,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     adapters: new AdapterWeights({ verifier, opener, gate, requestDeadlineMs }),
     sockets: new WebSockets(operations, verifier, telemetry),
     streams: operations,
+    timings,
     ide: new OfflineIde(preloaded.firstQuery),
     console: new ConsolePage(parts.consoleFolder),
     demoTokens: new DemoTokens(production ? undefined : parts.demoTokens),

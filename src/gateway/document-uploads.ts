@@ -11,7 +11,7 @@ import { authenticate } from "./authenticate.js";
 import type { RequestOpener } from "./open-request.js";
 import type { OperationGate } from "./operation-gate.js";
 import { readBytes } from "./read-body.js";
-import { callerName, type RequestNote } from "./request-note.js";
+import { callerName, servedBy, type RequestNote } from "./request-note.js";
 import { TenantShares } from "./tenant-shares.js";
 import type { TokenVerifier } from "./token-verifier.js";
 import { readUpload } from "./upload-form.js";
@@ -41,7 +41,9 @@ export class DocumentUploads {
   constructor(private readonly parts: UploadParts) {}
 
   async serve(request: IncomingMessage, response: ServerResponse, note: RequestNote): Promise<void> {
-    const deadline = Deadline.after(this.parts.requestDeadlineMs);
+    const { clock } = note;
+    const deadline = Deadline.after(this.parts.requestDeadlineMs, clock);
+    clock.enter("auth");
     response.once("close", () => {
       if (!response.writableFinished) deadline.abort(new ClientGone(false));
       deadline.dispose();
@@ -49,6 +51,8 @@ export class DocumentUploads {
     const caller = await authenticate(request.headers.authorization, this.parts.verifier);
     note.caller = callerName(caller);
     const context = await this.parts.opener.open(caller, note.requestId, deadline);
+    note.served = servedBy(context);
+    clock.enter("admission");
     const verdict = verdictOf(fieldRules["Mutation"]?.["ingestDocument"], context);
     if (verdict !== true) throw verdict;
     const release = this.#take(() => this.#shares.take(caller));
@@ -56,9 +60,13 @@ export class DocumentUploads {
       const tenant = asTenant(context);
       // One before the body is read: a form that turns out to be none has cost its reading. The rest all or none.
       await this.parts.gate.admitRequests(tenant, 1);
+      clock.enter("receive");
       const inputs = await this.#read(request, tenant);
+      clock.enter("admission");
       if (inputs.length > 1) await this.parts.gate.admitRequests(tenant, inputs.length - 1);
+      clock.enter("store");
       const answer = await this.#accept(tenant, inputs);
+      clock.enter("send");
       response.writeHead(200, { "content-type": "application/json; charset=utf-8", "cache-control": "no-store" }).end(`${JSON.stringify(answer)}\n`);
     } finally {
       release();

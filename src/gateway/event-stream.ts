@@ -6,7 +6,7 @@ import { maskRequestError } from "../graphql/mask-errors.js";
 import { authenticate } from "./authenticate.js";
 import { toHttpAnswer } from "./http-error.js";
 import { parseJson, readBody } from "./read-body.js";
-import { callerName, type RequestNote } from "./request-note.js";
+import { callerName, servedBy, type RequestNote } from "./request-note.js";
 import type { StreamedOperations } from "./streamed-operation.js";
 import type { TokenVerifier } from "./token-verifier.js";
 import { trustedBody, type DocumentSource } from "./trusted-documents.js";
@@ -21,9 +21,14 @@ export class EventStreams {
       authenticate: () => null,
       async onSubscribe(request, params) {
         try {
+          request.context.clock.enter("auth");
           const caller = await authenticate(request.raw.headers.authorization, verifier);
           request.context.caller = callerName(caller);
-          return await operations.start(await operations.prepare(params, caller));
+          const prepared = await operations.prepare(params, caller, undefined, request.context.clock);
+          const served = servedBy(prepared.contextValue);
+          if (served !== undefined) request.context.served = served;
+          request.context.clock.enter("send");
+          return await operations.start(prepared);
         } catch (error) {
           return refusal(error, request.context.requestId);
         }

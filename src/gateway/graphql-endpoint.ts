@@ -11,7 +11,7 @@ import { authenticate } from "./authenticate.js";
 import { toHttpError } from "./http-error.js";
 import type { RequestOpener } from "./open-request.js";
 import { parseJson, readBody } from "./read-body.js";
-import { callerName, type RequestNote } from "./request-note.js";
+import { callerName, servedBy, type RequestNote } from "./request-note.js";
 import { tokenPlaceholder } from "./token-placeholder.js";
 import type { TokenVerifier } from "./token-verifier.js";
 import { trustedBody, type DocumentSource } from "./trusted-documents.js";
@@ -34,12 +34,13 @@ export class GraphqlEndpoint {
 
   async serve(request: IncomingMessage, response: ServerResponse, note: RequestNote): Promise<void> {
     const asked = this.#asked(request, request.method === "POST" ? await bodyOf(request) : undefined);
-    const deadline = Deadline.after(this.parts.requestDeadlineMs);
+    const deadline = Deadline.after(this.parts.requestDeadlineMs, note.clock);
     response.once("close", () => {
       if (!response.writableFinished) deadline.abort(new ClientGone(false));
       deadline.dispose();
     });
     const answer = await withinDeadline(this.#execute(request, asked, note, deadline), deadline);
+    note.clock.enter("send");
     await send(answer, request, response);
   }
 
@@ -69,13 +70,18 @@ export class GraphqlEndpoint {
 
   async #context(request: IncomingMessage, body: unknown, note: RequestNote, deadline: Deadline): Promise<RequestContext> {
     const { authorization } = request.headers;
+    note.clock.enter("auth");
     try {
       if (authorization === undefined || authorization === tokenPlaceholder) return this.#anonymous(body, note.requestId, deadline);
       const caller = await authenticate(authorization, this.parts.verifier);
       note.caller = callerName(caller);
-      return await this.parts.opener.open(caller, note.requestId, deadline);
+      const context = await this.parts.opener.open(caller, note.requestId, deadline);
+      note.served = servedBy(context);
+      return context;
     } catch (error) {
       throw toHttpError(error);
+    } finally {
+      note.clock.enter("parse");
     }
   }
 

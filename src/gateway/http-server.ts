@@ -10,7 +10,9 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { newId, type RequestId } from "../kernel/ids.js";
+import { StageClock } from "../kernel/stage-clock.js";
 import type { Telemetry } from "../kernel/telemetry.js";
+import type { RequestTimings } from "../insights/timed-request.js";
 import { meantError } from "../graphql/mask-errors.js";
 import { AdapterWeights } from "./adapter-weights.js";
 import { ConsolePage } from "./console-page.js";
@@ -39,6 +41,7 @@ export interface HttpParts {
   readonly health: Health;
   readonly cors: Cors;
   readonly telemetry: Telemetry;
+  readonly timings: RequestTimings;
   /** How long requests are still accepted once readiness fails, in ms. */
   readonly drainDelayMs: number;
 }
@@ -102,11 +105,12 @@ export class HttpServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedAt = performance.now();
     this.#silent.delete(request.socket);
-    const note: RequestNote = { requestId: newId<RequestId>("request") };
+    const note: RequestNote = { requestId: newId<RequestId>("request"), clock: new StageClock("receive") };
     response.setHeader("x-request-id", note.requestId);
     response.setHeader("x-content-type-options", "nosniff");
     if (this.#leaving) response.setHeader("connection", "close");
     response.once("close", () => {
+      note.clock.end();
       this.#tell(request, response, note, performance.now() - startedAt);
       // What began before the drain promised to keep its connection; once idle, nothing else would close it.
       if (this.#draining) setImmediate(() => this.#server.closeIdleConnections());
@@ -175,6 +179,7 @@ export class HttpServer {
   #tell(request: IncomingMessage, response: ServerResponse, note: RequestNote, ms: number): void {
     const route = routeOf(pathOf(request));
     const status = response.writableFinished ? String(response.statusCode) : "aborted";
+    this.parts.timings.ended({ times: note.clock.read(), wallMs: ms, ...(note.served === undefined ? {} : { served: note.served }) });
     this.parts.telemetry.count("http_requests", { route, status });
     this.parts.telemetry.observe("http_request_ms", ms, { route });
     this.parts.telemetry.log(route === "graphql" ? "info" : "debug", "request", { requestId: note.requestId, caller: note.caller, method: request.method, route, status, ms: Math.round(ms * 10) / 10 });

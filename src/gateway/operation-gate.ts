@@ -5,6 +5,7 @@ import type { Telemetry } from "../kernel/telemetry.js";
 import type { QueryCosts } from "../graphql/query-cost.js";
 import { countRootFields } from "../graphql/query-limits.js";
 import type { RequestContext, TenantRequest } from "../graphql/request-context.js";
+import type { RequestTimings } from "../insights/timed-request.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 
 export interface RequestsAdmitted {
@@ -28,6 +29,7 @@ export class OperationGate {
     private readonly costs: QueryCosts,
     private readonly admission: RequestAdmission,
     private readonly telemetry: Telemetry,
+    private readonly timings: Pick<RequestTimings, "refused">,
   ) {}
 
   /** Throws `QUERY_TOO_COMPLEX` or `RATE_LIMITED`. Operators are not limited: they have no tenant to charge. */
@@ -43,6 +45,7 @@ export class OperationGate {
     const { tenantId, policy } = tenant;
     this.telemetry.count("tenant_requests_total", { tenant: tenantId, tier: policy.tier, admitted: String(admitted.kind === "ADMITTED") }, price);
     if (admitted.kind === "ADMITTED") return admitted;
+    this.timings.refused(tenantId);
     const { code, message, retryAfterMs, limit } = admitted;
     throw new BulkheadError(code, message, { ...(retryAfterMs === undefined ? {} : { retryAfterMs }), ...(limit === undefined ? {} : { limit }) });
   }

@@ -2,14 +2,17 @@ import { execute, getOperationAST, GraphQLError, parse, specifiedRules, subscrib
 import { Deadline } from "../kernel/deadline.js";
 import { BulkheadError, badUserInput, serviceUnavailable, unauthenticated } from "../kernel/errors.js";
 import { newId, type RequestId } from "../kernel/ids.js";
+import { StageClock } from "../kernel/stage-clock.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import { queryLimits, structuralLimits } from "../graphql/query-limits.js";
 import type { RequestContext } from "../graphql/request-context.js";
+import type { RequestTimings, Served } from "../insights/timed-request.js";
 import type { VerifiedCaller } from "../tenancy/verified-caller.js";
 import { logUnexpected } from "./apollo-server.js";
 import { CutStream, maskResult } from "./cut-stream.js";
 import type { RequestOpener } from "./open-request.js";
 import type { OperationGate } from "./operation-gate.js";
+import { servedBy } from "./request-note.js";
 import { SingleAnswer } from "./single-answer.js";
 import { TenantShares } from "./tenant-shares.js";
 import type { DocumentRequest, DocumentSource } from "./trusted-documents.js";
@@ -20,6 +23,7 @@ export interface StreamParts {
   readonly gate: OperationGate;
   readonly documents: DocumentSource;
   readonly telemetry: Telemetry;
+  readonly timings: RequestTimings;
   readonly requestDeadlineMs: number;
 }
 
@@ -58,17 +62,29 @@ export class StreamedOperations {
 
   constructor(private readonly parts: StreamParts) {}
 
-  /** Everything before execution. Throws what the caller did wrong or may not do. */
-  async prepare(request: StreamRequest, caller: VerifiedCaller, isLost = () => false): Promise<PreparedOperation> {
+  /**
+   * Everything before execution. Throws what the caller did wrong or may not do. `whole`: the request
+   * that the operation is a part of, where it is one; over a socket each operation is timed by itself.
+   */
+  async prepare(request: StreamRequest, caller: VerifiedCaller, isLost = () => false, whole?: StageClock): Promise<PreparedOperation> {
     const { schema, opener, gate } = this.parts;
+    const told: { served?: Served } = {};
+    const clock = whole?.part("parse") ?? this.#timed(told);
     // A socket goes on reading for a while after it was told to close.
     if (caller.expiresAt * 1_000 <= Date.now()) throw unauthenticated("The token has expired");
     const { document, operation, variables } = this.#parse(request);
     const requestId = newId<RequestId>("request");
-    const deadline = Deadline.after(operation.operation === "subscription" ? streamMs(caller) : this.parts.requestDeadlineMs);
+    const isSubscription = operation.operation === "subscription";
+    const deadline = Deadline.after(isSubscription ? streamMs(caller) : this.parts.requestDeadlineMs, clock);
     try {
+      clock.enter("auth");
       const contextValue = await opener.open(caller, requestId, deadline);
+      const served = servedBy(contextValue);
+      if (served !== undefined) told.served = served;
+      clock.enter("admission");
       await gate.admit(document, operation, variables, contextValue);
+      // Between two events of a stream nobody waits for this server; what an answer takes has stages of its own.
+      clock.enter(isSubscription ? "watch" : "execute");
       return { schema, document, operationName: operation.name?.value ?? null, variableValues: variables, contextValue, caller, isLost };
     } catch (error) {
       deadline.dispose();
@@ -120,6 +136,11 @@ export class StreamedOperations {
       // A result and not a throw: the libraries would close a whole socket over one operation.
       return maskResult({ errors: [new GraphQLError("No stream", { originalError: error instanceof Error ? error : undefined })] }, context, report);
     }
+  }
+
+  #timed(told: { readonly served?: Served }): StageClock {
+    const startedAt = performance.now();
+    return new StageClock("parse", (times) => this.parts.timings.ended({ times, wallMs: performance.now() - startedAt, ...(told.served === undefined ? {} : { served: told.served }) }));
   }
 
   /** When the server drains: streams have no end of their own to wait for. */

@@ -16,6 +16,8 @@ import { DocumentResolver } from "./document/document.resolver.js";
 import { FeedbackResolver } from "./feedback/feedback.resolver.js";
 import { guardSubscriptions } from "./guard-subscriptions.js";
 import { ErasureResolver } from "./erasure/erasure.resolver.js";
+import { HeatmapResolver } from "./heatmap/heatmap.resolver.js";
+import { LatencyResolver } from "./latency/latency.resolver.js";
 import { fieldRules, type FieldRules } from "./permissions.js";
 import { PassageResolver } from "./passage/passage.resolver.js";
 import { PlacementMoveResolver } from "./placement-move/placement-move.resolver.js";
@@ -67,6 +69,7 @@ function buildBareSchema(): GraphQLSchema {
       ViewerResolver, QuotaResolver, DocumentResolver, PassageResolver, SearchResolver, ConversationResolver, MessageResolver,
       AnswerResolver, UsageResolver, RerateResolver, TenantResolver, ErasureResolver, PlacementMoveResolver,
       AdapterResolver, FeedbackResolver,
+      HeatmapResolver, LatencyResolver,
       AuditResolver,
     ],
     // Inputs are parsed by our own functions: class-validator puts the whole input into the error it sends back.

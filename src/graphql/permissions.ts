@@ -52,6 +52,7 @@ export const fieldRules: FieldRules = {
   Query: {
     ...each(member, "viewer", "quota", "documents", "document", "passage", "search", "conversations", "conversation", "usage", "adapters", "adapter"),
     ...each(operator, "tenants", "tenant", "placementMove", "erasure"),
+    ...each(operator, "heatmap", "latencyAttribution"),
     ...each(operator, "isolationReport", "isolationReports", "alarms"),
   },
   Mutation: {
@@ -140,6 +141,15 @@ export const fieldRules: FieldRules = {
   RunIsolationAuditPayload: each(operator, "report"),
   Alarm: each(operator, "name", "at", "fields"),
   AlarmField: each(operator, "name", "value"),
+
+  Heatmap: each(operator, "measure", "unit", "from", "to", "bucketMinutes", "columns", "rows", "max", "suggestions"),
+  HeatmapRow: each(operator, "tenant", "total", "cells", "refusals"),
+  PlacementSuggestion: each(operator, "tenant", "placement", "reason"),
+  LatencyAttribution: each(operator, "from", "to", "requests", "verdict", "stages", "tenants"),
+  LatencyVerdict: each(operator, "scope", "stage", "slowTenants", "because", "summary"),
+  StageLatency: each(operator, "name", "share", "meanMs", "p50Ms", "p95Ms", "p99Ms"),
+  TenantLatency: each(operator, "tenant", "requests", "p50Ms", "p95Ms", "p99Ms", "baselineP95Ms", "stages", "queueHeldBy"),
+  QueueHolder: each(operator, "tenant", "work", "share", "ms"),
 
   PageInfo: allow("says where a page lies, nothing about what is on it", "hasNextPage", "hasPreviousPage", "startCursor", "endCursor"),
 };

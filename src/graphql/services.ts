@@ -8,6 +8,8 @@ import type { AdapterId, ChunkId, ConversationId, DocumentId, TenantId } from ".
 import type { Page, PageRequest } from "../kernel/page.js";
 import type { Refusal } from "../kernel/refusal.js";
 import type { FinishReason } from "../inference/inference-backend.js";
+import type { LatencyAttribution, LatencyQuestion } from "../insights/attribute-latency.js";
+import type { Heatmap, HeatmapQuestion } from "../insights/tenant-heatmap.js";
 import type { BudgetView } from "../quotas/budgets.js";
 import type { RerateInput, RerateResult } from "../usage/rerate-usage.js";
 import type { UsageExport } from "../usage/usage-export.js";
@@ -42,6 +44,8 @@ export interface Services {
   readonly moves: PlacementMoves;
   readonly erasure: TenantErasure;
   readonly keys: KeyRotations;
+  readonly heatmaps: Heatmaps;
+  readonly latency: LatencyAttributions;
   readonly audits: IsolationAudits;
   readonly alarms: AlarmView;
 }
@@ -220,6 +224,16 @@ export interface IsolationAudits {
 export interface AlarmView {
   /** Oldest first. */
   recentAlarms(): readonly { readonly name: string; readonly at: Date; readonly fields: Readonly<Record<string, unknown>> }[];
+}
+
+export interface Heatmaps {
+  /** Throws `BAD_USER_INPUT`. */
+  run(question: HeatmapQuestion): Promise<Heatmap>;
+}
+
+export interface LatencyAttributions {
+  /** Throws `BAD_USER_INPUT`, `NOT_FOUND`. */
+  run(question: LatencyQuestion): Promise<LatencyAttribution>;
 }
 
 export interface KeyRotations {

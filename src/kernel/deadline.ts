@@ -1,9 +1,11 @@
 import { setMaxListeners } from "node:events";
 import { deadlineExceeded, type BulkheadError } from "./errors.js";
+import { StageClock } from "./stage-clock.js";
 
 /**
  * The one deadline of a request, handed down and never restarted. `signal` fires when time is up
- * or when the client has gone, whichever is first; its reason is the error to report.
+ * or when the client has gone, whichever is first; its reason is the error to report. The clock of
+ * the request's stages goes with it, since it comes to the same places and lives as long.
  */
 export class Deadline {
   /** Both are made for the first who listens: most requests end before anybody does. */
@@ -13,13 +15,18 @@ export class Deadline {
   #disposed = false;
   readonly endsAt: number;
 
-  private constructor(readonly limitMs: number) {
+  private constructor(readonly limitMs: number, private given: StageClock | undefined) {
     // performance.now() never jumps when the wall clock is set.
     this.endsAt = performance.now() + limitMs;
   }
 
-  static after(limitMs: number): Deadline {
-    return new Deadline(limitMs);
+  /** `clock`: left out, one of its own. */
+  static after(limitMs: number, clock?: StageClock): Deadline {
+    return new Deadline(limitMs, clock);
+  }
+
+  get clock(): StageClock {
+    return (this.given ??= new StageClock());
   }
 
   get signal(): AbortSignal {
@@ -47,6 +54,7 @@ export class Deadline {
   dispose(): void {
     this.#disposed = true;
     clearTimeout(this.#timer);
+    this.given?.end();
   }
 
   /** Once disposed, its request has ended in time and stays so. */

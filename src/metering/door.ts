@@ -5,6 +5,7 @@
  */
 import type { Deadline } from "../kernel/deadline.js";
 import type { Refusal } from "../kernel/refusal.js";
+import type { StageClock } from "../kernel/stage-clock.js";
 import type { UsageKind } from "../storage/control/control-plane.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { Envelope } from "./envelope.js";
@@ -27,7 +28,9 @@ export interface MeteredCall {
   /** Given: the ledger row is written beside the work that follows, and whoever owns this waits for it before answering. */
   readonly rows?: PendingRows;
   /** Told once the call has its turn. */
-  readonly onTurn?: (waitedMs: number) => void;
+  readonly onTurn?: () => void;
+  /** Of whoever waits for the call: its wait for a turn is a stage of its own there. */
+  readonly clock?: StageClock;
   /** Told once, whatever the outcome, what the ledger's row says. */
   readonly onSettled?: (settled: CallUsage & { readonly costMicroUsd: number }) => void;
 }

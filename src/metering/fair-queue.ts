@@ -1,8 +1,10 @@
+import type { Holder } from "../insights/timed-request.js";
 import type { TenantId } from "../kernel/ids.js";
 import { refusal, type Refusal } from "../kernel/refusal.js";
 import { FlowQueue, type Flow, type Waiter } from "./flow-queue.js";
 import { LinePace } from "./line-pace.js";
 import { WholeShare, type Demand, type PoolShare, type ShareUser } from "./pool-share.js";
+import { SlotHolders, type HeldSince } from "./slot-holders.js";
 
 /** The highest first. A class waits while a call of a higher one does, and all but the first leave a slot free for it. */
 export const workClasses = ["INTERACTIVE", "INGEST", "AUDIT", "MOVE"] as const;
@@ -17,12 +19,18 @@ export interface TurnRequest {
   readonly workClass: WorkClass;
   /** Until the request's deadline, in milliseconds. Left out: the call waits for as long as its signal lets it. */
   readonly leftMs?: number;
+  /** Whether `heldBeside` will be asked. */
+  readonly watchesOthers?: boolean;
 }
 
 /** The right to use the shared pool. Release it exactly once; later calls do nothing. */
 export interface Turn {
   readonly kind: "TURN";
   readonly waitedMs: number;
+  /** Who held the slots while the call waited: adds up to `waitedMs`. Empty when it had its turn at once. */
+  heldBy(): readonly Holder[];
+  /** Who has held slots beside the call since its turn began. To be asked before its release. */
+  heldBeside(): readonly Holder[];
   release(usedTokens: number): void;
 }
 
@@ -65,6 +73,7 @@ export class FairQueue implements ShareUser {
   readonly #lineOf = Object.fromEntries(workClasses.map((name, rank) => [name, this.#lines[rank]])) as Readonly<Record<WorkClass, Line>>;
   readonly #waitingPerTenantMax: number;
   readonly #waitingMax: number;
+  readonly #holders = new SlotHolders(performance.now());
   #holdMs = 100;
   #running = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -96,7 +105,7 @@ export class FairQueue implements ShareUser {
     const flow = line.queue.flowOf(request.tenantId, request.weight);
     if (line.queue.waiting === 0 && this.#mayStart(line)) {
       line.queue.start(flow, request.tokens);
-      return Promise.resolve(this.#turn(line, flow, request, 0));
+      return Promise.resolve(this.#turn(line, flow, request, performance.now()));
     }
     const refused = this.#refuseIfFull(flow.waiting.size) ?? this.#refuseIfLate(line, flow, request.leftMs);
     return refused === undefined ? this.#wait(line, flow, request, signal) : Promise.resolve(refused);
@@ -147,6 +156,7 @@ export class FairQueue implements ShareUser {
     const { queue, pace } = line;
     return new Promise((resolve, reject) => {
       const since = performance.now();
+      const look = this.#holders.look(since);
       const leave = () => {
         if (queue.remove(waiter)) reject(signal.reason);
       };
@@ -155,7 +165,8 @@ export class FairQueue implements ShareUser {
         tokens: request.tokens,
         grant: () => {
           signal.removeEventListener("abort", leave);
-          resolve(this.#turn(line, flow, request, performance.now() - since));
+          const now = performance.now();
+          resolve(this.#turn(line, flow, request, now, { ms: now - since, by: this.#holders.since(look, now) }));
         },
       };
       signal.addEventListener("abort", leave, { once: true });
@@ -165,24 +176,38 @@ export class FairQueue implements ShareUser {
     });
   }
 
-  #turn({ rank, queue }: Line, flow: Flow, request: TurnRequest, waitedMs: number): Turn {
-    const since = performance.now();
+  #turn({ rank, queue }: Line, flow: Flow, request: TurnRequest, since: number, waited?: { readonly ms: number; readonly by: HeldSince }): Turn {
     const { tenantId, weight, tokens } = request;
     this.#running += 1;
+    const held = this.#holders.started(tenantId, request.workClass, since);
+    const beside = request.watchesOthers === true ? this.#besides(request, since) : undefined;
     this.share.started(tenantId, weight, rank, tokens);
     let released = false;
     return {
       kind: "TURN",
-      waitedMs,
+      waitedMs: waited?.ms ?? 0,
+      heldBy: () => waited?.by.list() ?? [],
+      heldBeside: () => beside?.() ?? [],
       release: (usedTokens) => {
         if (released) return;
         released = true;
         this.#running -= 1;
-        this.#holdMs += holdSmoothing * (performance.now() - since - this.#holdMs);
+        const now = performance.now();
+        this.#holders.ended(held, now);
+        this.#holdMs += holdSmoothing * (now - since - this.#holdMs);
         queue.finish(flow, tokens, usedTokens);
         this.share.ended(tokens, usedTokens);
         this.resume();
       },
+    };
+  }
+
+  #besides({ tenantId, workClass: work }: TurnRequest, since: number): () => readonly Holder[] {
+    const look = this.#holders.look(since);
+    const before = this.#holders.part;
+    return () => {
+      const held = this.#holders.since(look, performance.now());
+      return held.list({ tenantId, work, ms: this.#holders.part - before });
     };
   }
 
@@ -199,6 +224,7 @@ export class FairQueue implements ShareUser {
   /** Somebody waits: for a slot that this server has not, or for the provider's rates. */
   #awaitShare(): void {
     const { slots, pauseMs } = this.share;
+    this.#holders.bounded(Math.max(0, this.options.slots - slots), pauseMs > 0 && this.#running < slots, performance.now());
     if (this.#running >= slots || pauseMs === Number.POSITIVE_INFINITY) return this.share.wanted();
     if (pauseMs === 0 || this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {

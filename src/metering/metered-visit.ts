@@ -1,3 +1,4 @@
+import type { Holder } from "../insights/timed-request.js";
 import type { UsageRow } from "../storage/control/control-plane.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { UsageRecorder } from "../usage/usage-recorder.js";
@@ -27,6 +28,11 @@ export class MeteredVisit {
     // After the end the row is on its way with another number; the ledger and the quota must agree.
     if (this.#finished === undefined) this.#usage = usage;
   };
+
+  /** Who has held slots beside it so far. */
+  heldBeside(): readonly Holder[] {
+    return this.turn.heldBeside();
+  }
 
   /** Success, failure and abort may race to this; the first decides and the others wait for it. Never rejects. */
   finish(outcome: UsageRow["outcome"]): Promise<void> {

@@ -3,6 +3,7 @@ import { isRefusal, type Refusal } from "../kernel/refusal.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import type { Budgets } from "../quotas/budgets.js";
 import type { Quotas } from "../quotas/quotas.js";
+import { untimed, type RequestTimings } from "../insights/timed-request.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import { isProbeTenant } from "../tenancy/probe-tenant.js";
 import type { UsageRecorder } from "../usage/usage-recorder.js";
@@ -11,6 +12,7 @@ import type { BoundedCall, CallUsage, Door, MeteredCall, ReportUsage } from "./d
 import { Envelope } from "./envelope.js";
 import { MeteredStream } from "./metered-stream.js";
 import { MeteredVisit, type CallSource } from "./metered-visit.js";
+import type { Turn } from "./fair-queue.js";
 import type { TurnQueues } from "./turn-queues.js";
 import { untilAborted } from "./until-aborted.js";
 
@@ -21,6 +23,7 @@ export class MeteredDoor implements Door {
     private readonly queues: TurnQueues,
     private readonly recorder: UsageRecorder,
     private readonly telemetry: Telemetry,
+    private readonly timings: RequestTimings = untimed,
   ) {}
 
   async open(context: TenantContext, deadline: Deadline, tokens: number, calls: readonly BoundedCall[]): Promise<Envelope | Refusal> {
@@ -49,6 +52,7 @@ export class MeteredDoor implements Door {
     if (isRefusal(visit)) return visit;
     try {
       const { value, usage } = await untilAborted(work(deadline.signal, visit.report), deadline.signal);
+      if (isWatching(call)) this.timings.heldUp(context.tenantId, "embed", visit.heldBeside());
       visit.report(usage);
       await visit.finish("OK");
       return value;
@@ -79,16 +83,18 @@ export class MeteredDoor implements Door {
     const source = await this.#reserve(context, call);
     if (isRefusal(source)) return this.#refused(context, source);
     try {
-      const turn = await this.queues.of(call.kind, call.model).acquire(
-        { tenantId: context.tenantId, weight: context.policy.weight, tokens: call.reserveTokens, workClass: isProbeTenant(context.tenantId) ? "AUDIT" : call.workClass, leftMs: deadline.remainingMs() },
+      const acquire = (): Promise<Turn | Refusal> => this.queues.of(call.kind, call.model).acquire(
+        { tenantId: context.tenantId, weight: context.policy.weight, tokens: call.reserveTokens, workClass: isProbeTenant(context.tenantId) ? "AUDIT" : call.workClass, leftMs: deadline.remainingMs(), watchesOthers: isWatching(call) },
         deadline.signal,
       );
+      const turn = await (call.clock === undefined ? acquire() : call.clock.time("queue_wait", acquire));
       if (isRefusal(turn)) {
         await source.settle([]);
         return this.#refused(context, turn);
       }
       this.telemetry.observe("model_queue_wait_ms", turn.waitedMs, { kind: call.kind });
-      call.onTurn?.(turn.waitedMs);
+      if (turn.waitedMs > 0 && call.workClass === "INTERACTIVE") this.timings.heldUp(context.tenantId, "queue_wait", turn.heldBy());
+      call.onTurn?.();
       return new MeteredVisit(context, call, source, turn, this.recorder);
     } catch (error) {
       await source.settle([]);
@@ -125,10 +131,16 @@ export class MeteredDoor implements Door {
 
   #refused(context: TenantContext, refused: Refusal): Refusal {
     const { tenantId, policy } = context;
+    this.timings.refused(tenantId);
     this.telemetry.count("refusals_total", { code: refused.code, tier: policy.tier, limit: refused.limit ?? "" });
     this.telemetry.count("tenant_refusals_total", { code: refused.code, tier: policy.tier, tenant: tenantId });
     return refused;
   }
+}
+
+/** A question's embedding runs beside others' documents on the same machine, or at the same provider. */
+function isWatching({ kind, workClass }: MeteredCall): boolean {
+  return kind === "EMBEDDING" && workClass === "INTERACTIVE";
 }
 
 /** A call that only tells how many tokens it uses may read them all or write them all, whichever is dearer. */

@@ -12,6 +12,9 @@ interface Metric {
 /** Milliseconds for what ends in `_ms`, from a cache hit to the request deadline of 30 s. */
 const millisecondBuckets = [0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000];
 
+/** The same in seconds, for what ends in `_seconds`. */
+const secondBuckets = millisecondBuckets.map((ms) => ms / 1_000);
+
 /** For everything else that is observed: sizes and counts by powers of four. */
 const sizeBuckets = [1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576];
 
@@ -42,9 +45,14 @@ export class MetricFamily {
       const counter = new Counter({ ...base, name: base.name.endsWith("_total") ? base.name : `${base.name}_total` });
       return { labelNames, series: new Map(), record: (labels, value) => counter.inc(labels, value) };
     }
-    const histogram = new Histogram({ ...base, buckets: name.endsWith("_ms") ? millisecondBuckets : sizeBuckets });
+    const histogram = new Histogram({ ...base, buckets: bucketsOf(name) });
     return { labelNames, series: new Map(), record: (labels, value) => histogram.observe(labels, value) };
   }
+}
+
+function bucketsOf(name: string): number[] {
+  if (name.endsWith("_ms")) return millisecondBuckets;
+  return name.endsWith("_seconds") ? secondBuckets : sizeBuckets;
 }
 
 /** Looked up, not built: most requests record what an earlier one has recorded. */

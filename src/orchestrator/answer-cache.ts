@@ -69,7 +69,7 @@ export class AnswerCache {
   /** Through the door, at the price of a hit, and under the guard as any answer. */
   async *serve(asking: Asking, hit: CachedAnswer): AsyncGenerator<AnswerEvent, Cited | Refusal> {
     const { context, deadline, plan } = asking;
-    const call: MeteredCall = { ...callOf(asking, "cache"), kind: "CACHE_HIT", model: plan.chosen.model, reserveTokens: 1, workClass: "INTERACTIVE" };
+    const call: MeteredCall = { ...callOf(asking), kind: "CACHE_HIT", model: plan.chosen.model, reserveTokens: 1, workClass: "INTERACTIVE" };
     const paid = await this.parts.door.run(context, deadline, call, async () => ({ value: true, usage: { promptTokens: 0, completionTokens: 0 } }));
     if (isRefusal(paid)) return paid;
     const guard = this.parts.guards.watchKept(context);

@@ -1,7 +1,6 @@
 import type { FinishReason } from "../inference/inference-backend.js";
 import type { AdapterId, ChunkId, ConversationId, DocumentId } from "../kernel/ids.js";
 import type { Refusal } from "../kernel/refusal.js";
-import type { Stage } from "./stage-clock.js";
 
 export interface AskInput {
   readonly question: string;
@@ -39,7 +38,7 @@ export interface Answered {
   readonly replayed: boolean;
   readonly model: string;
   readonly conversationId?: ConversationId;
-  readonly latency: { readonly totalMs: number; readonly stages: readonly Stage[] };
+  readonly latency: { readonly totalMs: number; readonly stages: readonly { readonly name: string; readonly ms: number }[] };
 }
 
 /** Ends with exactly one `ANSWER` or `REFUSAL`, unless it throws. Failures are thrown, so that one place masks them. */

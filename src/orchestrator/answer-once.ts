@@ -52,7 +52,7 @@ export class AnswerOnce {
   async *stream(context: TenantContext, deadline: Deadline, input: AskInput, path: string): AsyncGenerator<AnswerEvent> {
     if (input.idempotencyKey === undefined) return yield* this.answers.stream(context, deadline, input, path);
     const question = new KeyedQuestion(this.router, this.telemetry, context, deadline, parseIdempotencyKey(input.idempotencyKey), input, this.timing);
-    const state = await this.#claim(question);
+    const state = await idempotently(question, () => this.#claim(question));
     if (state.kind === "CLAIMED") yield* this.#answer(question, input, path);
     else yield* replay(this.#given(state));
   }
@@ -88,7 +88,7 @@ export class AnswerOnce {
         }
         isAnswered = true;
         letGo();
-        yield await this.#keep(question, input, event);
+        yield await idempotently(question, () => this.#keep(question, input, event));
       }
     } finally {
       letGo();
@@ -120,6 +120,16 @@ export class AnswerOnce {
     if (state.kind !== "ANSWERED") throw notFound("Answer");
     this.telemetry.count("idempotent_replays_total");
     return readAnswer(state.answer);
+  }
+}
+
+/** What the key costs beside the question itself. */
+async function idempotently<T>({ deadline }: KeyedQuestion, work: () => Promise<T>): Promise<T> {
+  const clock = deadline.clock.part("idempotency");
+  try {
+    return await work();
+  } finally {
+    clock.end();
   }
 }
 

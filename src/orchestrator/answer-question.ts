@@ -5,6 +5,7 @@ import type { Deadline } from "../kernel/deadline.js";
 import { internal } from "../kernel/errors.js";
 import { newId } from "../kernel/ids.js";
 import { isRefusal, type Refusal } from "../kernel/refusal.js";
+import type { StageClock } from "../kernel/stage-clock.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import { recall, type Recalled } from "../memory/conversation-memory.js";
 import type { SemanticCache } from "../memory/semantic-cache.js";
@@ -30,7 +31,6 @@ import { citationsOf, fitPassages, type ContextPassage } from "./context-passage
 import { embedQuestion } from "./embed-question.js";
 import { LearnedLengths } from "./learned-lengths.js";
 import { PassagePresence } from "./passage-presence.js";
-import { StageClock } from "./stage-clock.js";
 
 export interface AnswerQuestionParts {
   readonly door: Door;
@@ -77,8 +77,16 @@ export class AnswerQuestion {
 
   /** Throws `BAD_USER_INPUT` and `NOT_FOUND` before anything is spent, the errors of the model, or the deadline's reason. `remembers` false: the caller writes the conversation's turn. */
   async *stream(context: TenantContext, deadline: Deadline, input: AskInput, path: string, remembers = true): AsyncGenerator<AnswerEvent> {
+    const stages = deadline.clock.part("prepare");
+    try {
+      yield* this.#stream(context, deadline, input, path, remembers, stages);
+    } finally {
+      stages.end();
+    }
+  }
+
+  async *#stream(context: TenantContext, deadline: Deadline, input: AskInput, path: string, remembers: boolean, stages: StageClock): AsyncGenerator<AnswerEvent> {
     const { guards, pool } = this.parts;
-    const stages = new StageClock();
     const asked = planAsk(context, input, pool, await openAdapter(this.parts.router, context, deadline, input));
     const checked = await stages.time("guard", () => guards.checkQuestion(context, asked.question));
     if (isRefusal(checked)) return yield checked;
@@ -93,6 +101,7 @@ export class AnswerQuestion {
     } finally {
       await stages.time("settle", () => this.#settle(asking));
     }
+    stages.end();
     // Read again here: the answer says where the time went, settling included.
     yield ending.kind === "ANSWER" ? { ...ending, usage: { ...asking.spent }, latency: stages.read() } : ending;
   }
@@ -100,12 +109,14 @@ export class AnswerQuestion {
   async #open(context: TenantContext, deadline: Deadline, path: string, plan: AskPlan, stages: StageClock): Promise<Asking | Refusal> {
     const { counter, door, embedder } = this.parts;
     // Budgets in tokens need the tokenizer: the first question of a process waits about 0.5 s for it.
+    stages.enter("history");
     await counter.load();
-    const history = await stages.time("history", () => this.#recall(context, deadline, plan));
+    const history = await this.#recall(context, deadline, plan);
+    stages.enter("reserve");
     const questionTokens = counter.count(plan.question);
     const answerTokens = plan.isDeclared ? plan.maxTokens : this.#lengths.estimate(context.tenantId, plan.chosen.model, plan.maxTokens);
     const tokens = { question: questionTokens, history: history.tokens, answer: answerTokens };
-    const envelope = await stages.time("reserve", () => door.open(context, deadline, boundOf(context, tokens), callsOf(plan, context, embedder.model, tokens, this.#cache.isOpenTo({ context, plan }))));
+    const envelope = await door.open(context, deadline, boundOf(context, tokens), callsOf(plan, context, embedder.model, tokens, this.#cache.isOpenTo({ context, plan })));
     if (isRefusal(envelope)) return envelope;
     const spent = { promptTokens: 0, completionTokens: 0, costMicroUsd: 0 };
     return { context, deadline, path, id: newId("message"), plan, history, questionTokens, answerTokens, envelope, rows: new PendingRows(), stages, spent };
@@ -123,6 +134,7 @@ export class AnswerQuestion {
     const retrieved = await this.#retrieve(asking);
     if (isRefusal(retrieved)) return retrieved;
     const { passages, look } = retrieved;
+    asking.stages.enter(look?.hit === undefined ? "first_token" : "cache");
     const completed = look?.hit === undefined ? yield* this.#complete(asking, passages) : yield* this.#cache.serve(asking, look.hit);
     if (isRefusal(completed)) return completed;
     const kept = look?.hit === undefined ? keepable(completed, passages) : undefined;
@@ -150,6 +162,7 @@ export class AnswerQuestion {
    * the embedding has its turn: a question that waits in line, or is refused, must not read either.
    */
   async #retrieve(asking: Asking): Promise<Retrieved | Refusal> {
+    asking.stages.enter("search");
     if (await this.#presence.isEmpty(asking.context, asking.deadline)) return { passages: [] };
     let begin: (() => void) | undefined;
     const turn = new Promise<void>((resolve) => (begin = resolve));
@@ -171,12 +184,7 @@ export class AnswerQuestion {
 
   #embed(asking: Asking, begin: () => void): Promise<Float32Array | Refusal> {
     const { door, embedder } = this.parts;
-    const shared = callOf(asking, "embed");
-    const onTurn = (waitedMs: number): void => {
-      shared.onTurn?.(waitedMs);
-      begin();
-    };
-    const call = { ...shared, onTurn, reserveTokens: asking.questionTokens };
+    const call = { ...callOf(asking), onTurn: begin, reserveTokens: asking.questionTokens };
     return embedQuestion(door, embedder, asking.context, asking.deadline, asking.plan.question, call);
   }
 
@@ -200,7 +208,7 @@ export class AnswerQuestion {
     const settings = { model: plan.chosen.model, ...(tuned === undefined ? {} : { tuned }), maxTokens: plan.maxTokens, userTag: await pseudonyms.forProvider(context), cacheSalt: await pseudonyms.cacheSalt(context), endsAt: deadline.endsAt };
     const contextTokens = passages.reduce((total, passage) => total + passage.textTokens, 0);
     const promptTokens = asking.questionTokens + history.tokens + contextTokens + promptOverheadTokens;
-    const call: MeteredCall = { ...callOf(asking, "model"), kind: "COMPLETION", model: plan.chosen.model, reserveTokens: promptTokens + asking.answerTokens, workClass: "INTERACTIVE" };
+    const call: MeteredCall = { ...callOf(asking), kind: "COMPLETION", model: plan.chosen.model, reserveTokens: promptTokens + asking.answerTokens, workClass: "INTERACTIVE" };
     const allowance = new AnswerAllowance(asking.answerTokens, plan.maxTokens, (completionTokens) => door.extend(asking.envelope, { kind: "COMPLETION", model: plan.chosen.model, promptTokens: 0, completionTokens }));
     const startedAt = performance.now();
     const passed: { prompt?: PassedPrompt<ContextPassage> } = {};
@@ -212,17 +220,13 @@ export class AnswerQuestion {
     if (isRefusal(events)) return events;
     const { prompt } = passed;
     if (prompt === undefined) throw internal("A model was called with a prompt that did not pass the guards");
-    try {
-      const completed = yield* guardAnswer(events, prompt.answer);
-      // Of the question's calls the completion alone writes tokens.
-      if (!isRefusal(completed) && !allowance.isRefused) this.#lengths.learn(context.tenantId, plan.chosen.model, asking.spent.completionTokens);
-      if (isRefusal(completed)) return completed;
-      // A quotation beside the answer is under the same policy as the answer.
-      const citations = citationsOf(completed.cited, prompt.passages, completed.text).map((citation) => ({ ...citation, snippet: prompt.answer.clean(citation.snippet) }));
-      return { ...completed, citations };
-    } finally {
-      asking.stages.add("model", performance.now() - startedAt);
-    }
+    const completed = yield* guardAnswer(events, prompt.answer, () => asking.stages.enter("stream"));
+    // Of the question's calls the completion alone writes tokens.
+    if (!isRefusal(completed) && !allowance.isRefused) this.#lengths.learn(context.tenantId, plan.chosen.model, asking.spent.completionTokens);
+    if (isRefusal(completed)) return completed;
+    // A quotation beside the answer is under the same policy as the answer.
+    const citations = citationsOf(completed.cited, prompt.passages, completed.text).map((citation) => ({ ...citation, snippet: prompt.answer.clean(citation.snippet) }));
+    return { ...completed, citations };
   }
 
   /**

@@ -6,6 +6,7 @@
 import { ClientGone } from "../kernel/client-gone.js";
 import { Deadline } from "../kernel/deadline.js";
 import { badUserInput, type BulkheadError } from "../kernel/errors.js";
+import { StageClock } from "../kernel/stage-clock.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { TenantDirectory } from "../tenancy/tenant-directory.js";
@@ -27,6 +28,7 @@ const timingDefault: StreamTiming = { answerMs: 120_000, desertedMs: 15_000, loo
 
 export class AnswerStreams {
   readonly #live = new Map<string, LiveAnswer>();
+  readonly #clocks = new WeakMap<LiveAnswer, StageClock>();
 
   constructor(
     private readonly answers: Pick<AnswerOnce, "stream">,
@@ -44,11 +46,22 @@ export class AnswerStreams {
     const id = liveId(context, input);
     const live = this.#live.get(id);
     if (live !== undefined) this.telemetry.count("answers_resumed_total");
-    return (live ?? this.#begin(id, context, input, path)).listen(deadline.signal);
+    return this.#heard(live ?? this.#begin(id, context, input, path), deadline);
+  }
+
+  /** What the answer spends its time on is what each of its listeners waits for. */
+  async *#heard(live: LiveAnswer, deadline: Deadline): AsyncGenerator<AnswerEvent> {
+    const leave = this.#clocks.get(live)?.joins(deadline.clock);
+    try {
+      yield* live.listen(deadline.signal);
+    } finally {
+      leave?.();
+    }
   }
 
   #begin(id: string, context: TenantContext, input: AskInput, path: string): LiveAnswer {
-    const deadline = Deadline.after(this.timing.answerMs);
+    const clock = new StageClock("stream");
+    const deadline = Deadline.after(this.timing.answerMs, clock);
     const source = this.answers.stream(context, deadline, input, path);
     const stop = (reason: BulkheadError): void => {
       // At once: who asks again meanwhile must not be told that someone else went away.
@@ -57,6 +70,7 @@ export class AnswerStreams {
     };
     const live: LiveAnswer = new LiveAnswer(source, stop, () => this.#watchDeserted(live, context, stop), deadline.signal);
     this.#live.set(id, live);
+    this.#clocks.set(live, clock);
     void live.run().then(() => {
       if (this.#live.get(id) === live) this.#live.delete(id);
       deadline.dispose();

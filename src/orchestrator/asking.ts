@@ -1,11 +1,11 @@
 import type { Deadline } from "../kernel/deadline.js";
+import type { StageClock } from "../kernel/stage-clock.js";
 import type { Recalled } from "../memory/conversation-memory.js";
 import type { MeteredCall } from "../metering/door.js";
 import type { Envelope } from "../metering/envelope.js";
 import type { PendingRows } from "../metering/pending-rows.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { AskPlan } from "./ask-plan.js";
-import type { StageClock } from "./stage-clock.js";
 
 const operation = "ask";
 
@@ -26,17 +26,17 @@ export interface Asking {
   readonly spent: { promptTokens: number; completionTokens: number; costMicroUsd: number };
 }
 
-type SharedCall = Pick<MeteredCall, "operation" | "path" | "callNumber" | "envelope" | "rows" | "onTurn" | "onSettled">;
+type SharedCall = Pick<MeteredCall, "operation" | "path" | "callNumber" | "envelope" | "rows" | "clock" | "onSettled">;
 
 /** What the embedding and the completion of one question have in common. */
-export function callOf({ path, envelope, rows, stages, spent }: Asking, stage: string): SharedCall {
+export function callOf({ path, envelope, rows, stages, spent }: Asking): SharedCall {
   return {
     operation,
     path,
     callNumber: 0,
     envelope,
     rows,
-    onTurn: (waitedMs) => stages.waited(stage, waitedMs),
+    clock: stages,
     onSettled: (settled) => {
       spent.promptTokens += settled.promptTokens;
       spent.completionTokens += settled.completionTokens;

@@ -68,12 +68,13 @@ function sumOf(lost: CallUsage, usage: CallUsage): CallUsage {
   return { promptTokens: lost.promptTokens + usage.promptTokens, completionTokens: lost.completionTokens + usage.completionTokens, ...part("cachedPromptTokens"), ...part("reasoningTokens") };
 }
 
-/** Hands on what the output guard lets out, and ends with the whole of it. */
-export async function* guardAnswer(events: AsyncIterable<CompletionPart>, guard: AnswerGuard): AsyncGenerator<AnswerEvent, Completed | Refusal> {
+/** Hands on what the output guard lets out, and ends with the whole of it. `onFirst`: told when the model begins to speak. */
+export async function* guardAnswer(events: AsyncIterable<CompletionPart>, guard: AnswerGuard, onFirst?: () => void): AsyncGenerator<AnswerEvent, Completed | Refusal> {
   let text = "";
   let done: Extract<CompletionPart, { kind: "DONE" }> | undefined;
   // The stream is read to its end, after `DONE` too: leaving it early would count as an abort.
   for await (const event of events) {
+    onFirst?.();
     if (event.kind === "DONE") done = event;
     const released = event.kind === "DONE" ? guard.flush() : guard.push(event.text);
     if (isRefusal(released)) return released;

@@ -6,7 +6,7 @@ import type { Embedder } from "../retrieval/embedder.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 
 /** What the caller decides; the rest of the metered call follows from its being the embedding of a question. */
-export type EmbeddingCall = Pick<MeteredCall, "operation" | "path" | "callNumber" | "reserveTokens" | "envelope" | "rows" | "onTurn" | "onSettled">;
+export type EmbeddingCall = Pick<MeteredCall, "operation" | "path" | "callNumber" | "reserveTokens" | "envelope" | "rows" | "clock" | "onTurn" | "onSettled">;
 
 /** The vector of one question, through the door. */
 export function embedQuestion(

@@ -3,6 +3,7 @@ import type { Deadline } from "../kernel/deadline.js";
 import { badUserInput } from "../kernel/errors.js";
 import { pageSizeMax } from "../kernel/page.js";
 import { isRefusal, type Refusal } from "../kernel/refusal.js";
+import type { StageClock } from "../kernel/stage-clock.js";
 import type { Door } from "../metering/door.js";
 import { PendingRows } from "../metering/pending-rows.js";
 import { untilAborted } from "../metering/until-aborted.js";
@@ -44,21 +45,24 @@ export class SearchDocuments {
     const { first: limit, filter, mode } = input;
     if (!Number.isInteger(limit) || limit < 1 || limit > pageSizeMax) throw badUserInput("first", String(limit), `a whole number from 1 to ${pageSizeMax}`);
     const rows = new PendingRows();
+    const clock = deadline.clock.part("embed");
     try {
-      const vector = mode === "TEXT" ? undefined : await this.#embed(context, deadline, text, path, rows);
+      const vector = mode === "TEXT" ? undefined : await this.#embed(context, deadline, text, path, rows, clock);
       if (isRefusal(vector)) return vector;
+      clock.enter("search");
       const query = { text, mode, limit, filter, ...(vector === undefined ? {} : { vector }) };
       const hits = await untilAborted(this.parts.router.read(context, deadline, (store) => this.parts.search(store, query)), deadline.signal);
       return { kind: "HITS", hits };
     } finally {
-      await rows.written();
+      await clock.time("settle", () => rows.written());
+      clock.end();
     }
   }
 
-  async #embed(context: TenantContext, deadline: Deadline, text: string, path: string, rows: PendingRows): Promise<Float32Array | Refusal> {
+  async #embed(context: TenantContext, deadline: Deadline, text: string, path: string, rows: PendingRows, clock: StageClock): Promise<Float32Array | Refusal> {
     const { door, embedder, counter } = this.parts;
     await counter.load();
-    const call = { operation: "search", path, callNumber: 0, reserveTokens: Math.max(1, counter.count(text)), rows };
+    const call = { operation: "search", path, callNumber: 0, reserveTokens: Math.max(1, counter.count(text)), rows, clock };
     return embedQuestion(door, embedder, context, deadline, text, call);
   }
 }

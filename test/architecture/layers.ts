@@ -13,6 +13,7 @@ export const ranks: Readonly<Record<string, number>> = {
   inference: 3,
   safety: 3,
   memory: 3,
+  insights: 3,
   usage: 3,
   metering: 4,
   orchestrator: 5,

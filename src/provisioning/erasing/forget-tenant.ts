@@ -27,6 +27,7 @@ export async function forgetTenant(tools: EraseTools, run: EraseRun): Promise<Er
   await changeRecord(tools, tenantId, ({ name, placementOverride }) => (name === erasedName && placementOverride === undefined ? undefined : { name: erasedName, override: null }));
   for (const name of new Set([...(await control.vault.names(tenantId)), pseudonyms])) await control.vault.destroy(tenantId, name);
   await control.traces.removeMoves(tenantId);
+  await control.traces.removeTimings(tenantId);
   const { removed, found } = run.erasure;
   await run.record({ removed: withRemoved(removed, foundIn(found, controlPlane)) });
   await forgetCounters(tools, run);
@@ -49,9 +50,10 @@ export async function forgetCounters({ counters }: EraseTools, run: EraseRun): P
 
 /** What the control plane has that `forgetTenant` removes. Counters are not among it: they end by themselves within a minute. */
 export async function tracesOf({ control }: EraseTools, { erasure: { tenantId } }: EraseRun): Promise<readonly RemovedPart[]> {
-  const [secrets, moves] = await Promise.all([control.vault.names(tenantId), control.traces.countMoves(tenantId)]);
+  const [secrets, moves, timings] = await Promise.all([control.vault.names(tenantId), control.traces.countMoves(tenantId), control.traces.countTimings(tenantId)]);
   return [
     { store: controlPlane, what: "secrets", count: secrets.length },
+    { store: controlPlane, what: "periods of request timings", count: timings },
     { store: controlPlane, what: "placement moves", count: moves },
     { store: controlPlane, what: "the tenant's name", count: 1 },
   ];

@@ -101,9 +101,10 @@ async function findSilos(tools: EraseTools, run: EraseRun): Promise<readonly Fin
 
 async function findInControlPlane({ control }: EraseTools, { erasure }: EraseRun): Promise<readonly Finding[]> {
   const { tenantId } = erasure;
-  const [secrets, moves] = await Promise.all([control.vault.names(tenantId), control.traces.countMoves(tenantId)]);
+  const [secrets, moves, timings] = await Promise.all([control.vault.names(tenantId), control.traces.countMoves(tenantId), control.traces.countTimings(tenantId)]);
   return [
     ...(secrets.length === 0 ? [] : [{ what: `${secrets.length} secrets` }]),
     ...(moves === 0 ? [] : [{ what: `${moves} placement moves` }]),
+    ...(timings === 0 ? [] : [{ what: `${timings} periods of request timings` }]),
   ];
 }

@@ -12,7 +12,8 @@ import type { ErasureStore, TenantTraces } from "./erasure-rows.js";
 import type { IsolationReportStore } from "./isolation-report-rows.js";
 import type { PoolShareStore } from "./pool-share-rows.js";
 import type { SpendingStore } from "./spending-rows.js";
-import type { TenantLedger, UsageCorrections, UsageListing, UsageRollups } from "./usage-rows.js";
+import type { TimingStore } from "./timing-rows.js";
+import type { TenantLedger, UsageByHour, UsageCorrections, UsageListing, UsageRollups } from "./usage-rows.js";
 
 export type { TenantLedger, UsageGroup, UsageGrouping, UsageKind, UsageRow } from "./usage-rows.js";
 
@@ -140,10 +141,12 @@ export interface ControlPlane {
   readonly traces: TenantTraces;
   ledgerOf(context: TenantContext): TenantLedger;
   usageRowsOf(context: TenantContext): UsageListing;
+  readonly usageByHour: UsageByHour;
   readonly rollups: UsageRollups;
   readonly corrections: UsageCorrections;
   readonly spending: SpendingStore;
   readonly poolShares: PoolShareStore;
+  readonly timings: TimingStore;
   readonly isolationReports: IsolationReportStore;
   readonly limiterStore: LimiterStore;
   /** Resolves when the deployment answers within `timeoutMs`; rejects with `SERVICE_UNAVAILABLE`. */

@@ -54,5 +54,8 @@ export interface TenantTraces {
   /** Removes the rows of moves that have ended; gives their number. */
   removeMoves(tenantId: TenantId): Promise<number>;
   countMoves(tenantId: TenantId): Promise<number>;
+  /** Removes where its requests spent their time, and how long it held up others; gives the number of rows. */
+  removeTimings(tenantId: TenantId): Promise<number>;
+  countTimings(tenantId: TenantId): Promise<number>;
   countLedgerRows(tenantId: TenantId): Promise<number>;
 }

@@ -6,13 +6,14 @@ import type { LeaseDocument } from "./lease.js";
 import { LedgerWriter } from "./ledger-writer.js";
 import { MongoTenantLedger } from "./tenant-ledger.js";
 import type { HourDocument, RollupDocument, UsageDocument } from "./usage-documents.js";
+import { MongoUsageByHour } from "./usage-by-hour.js";
 import { MongoUsageCorrections } from "./usage-corrections.js";
 import { MongoUsageListing } from "./usage-listing.js";
 import { MongoUsageRollups } from "./usage-rollups.js";
 import { UsageSums } from "./usage-sums.js";
 
 /** The usage ledger with its projections: one writer and one set of claims a server. */
-export function openLedger(db: Db, markers: MarkerStore): Pick<ControlPlane, "ledgerOf" | "usageRowsOf" | "rollups" | "corrections"> {
+export function openLedger(db: Db, markers: MarkerStore): Pick<ControlPlane, "ledgerOf" | "usageRowsOf" | "usageByHour" | "rollups" | "corrections"> {
   const usage = db.collection<UsageDocument>("usage");
   const rollupRows = db.collection<RollupDocument>("usage_rollups");
   const hours = db.collection<HourDocument>("usage_hours");
@@ -23,6 +24,7 @@ export function openLedger(db: Db, markers: MarkerStore): Pick<ControlPlane, "le
   return {
     ledgerOf: (context) => translatingMethods(new MongoTenantLedger(context.tenantId, sums, writer)),
     usageRowsOf: (context) => translatingMethods(new MongoUsageListing(context.tenantId, usage)),
+    usageByHour: translatingMethods(new MongoUsageByHour(usage, rollupRows, hours)),
     rollups: translatingMethods(rollups),
     corrections: translatingMethods(new MongoUsageCorrections(usage, claims)),
   };

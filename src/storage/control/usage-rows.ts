@@ -100,6 +100,20 @@ export interface UsageCorrections {
   correct(corrections: readonly Correction[]): Promise<readonly Correction[]>;
 }
 
+/** What one tenant spent in an hour. */
+export interface HourOfUsage {
+  readonly tenant: string;
+  readonly hour: Date;
+  readonly tokens: number;
+  readonly costMicroUsd: number;
+}
+
+/** Of every tenant, for operators. */
+export interface UsageByHour {
+  /** Hours that begin in `from <= at < to`, the one of `from` whole. */
+  read(from: Date, to: Date): Promise<readonly HourOfUsage[]>;
+}
+
 /** Sums by hour, user, model and operation, as a projection of the rows. Its work is shared between servers by a lease. */
 export interface UsageRollups {
   /** Gives up what this server holds of hours it has written no row of for `idleMs`, so that they can be projected. */
