@@ -38,6 +38,7 @@ import { TurnQueues } from "./metering/turn-queues.js";
 import { ProcessTelemetry } from "./observability/telemetry.js";
 import { AdapterFiles } from "./orchestrator/adapters/adapter-files.js";
 import { AdapterTraining } from "./orchestrator/adapters/adapter-training.js";
+import { TrainingBills } from "./orchestrator/adapters/training-bills.js";
 import { AnswerOnce } from "./orchestrator/answer-once.js";
 import { AnswerQuestion } from "./orchestrator/answer-question.js";
 import { AnswerStreams } from "./orchestrator/answer-streams.js";
@@ -207,7 +208,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const ingest = new IngestDocument({ router, queue: ingestion });
 
   const adapters = new AdapterTraining({
-    router, directory, policies, pool, telemetry, owner: await serverIdOf(config.dataDir),
+    router, directory, policies, pool, telemetry, counter, bills: new TrainingBills(budgets, recorder), owner: await serverIdOf(config.dataDir),
     ...(config.fineTuning === undefined ? {} : { client: new FineTuningClient(config.fineTuning) }),
     ...(options.adapterPollMs === undefined ? {} : { pollMsMin: options.adapterPollMs }),
   });

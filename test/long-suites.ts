@@ -17,6 +17,7 @@ export const longSuites = [
   "test/metering/fair-queue-servers.test.ts",
   "test/orchestrator/adapters/adapter-faults.test.ts",
   "test/orchestrator/adapters/adapter-training.test.ts",
+  "test/orchestrator/adapters/billed-trainings.test.ts",
   "test/provisioning/contract.test.ts",
   "test/provisioning/fault-matrix.test.ts",
   "test/provisioning/interleavings.test.ts",

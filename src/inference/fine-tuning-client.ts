@@ -9,8 +9,9 @@ export interface FineTuningConfig {
 
 export type TrainingState =
   | { readonly kind: "RUNNING" }
-  | { readonly kind: "SUCCEEDED"; readonly model: string }
-  | { readonly kind: "FAILED" };
+  /** `trainedTokens`: what was billed; undefined where the provider does not say. */
+  | { readonly kind: "SUCCEEDED"; readonly model: string; readonly trainedTokens: number | undefined }
+  | { readonly kind: "FAILED"; readonly trainedTokens: number | undefined };
 
 /** The provider will not do it, however often it is asked. */
 export class FineTuningRefused extends BulkheadError {
@@ -27,7 +28,7 @@ const clockSlackMs = 24 * 60 * 60 * 1_000;
 /** In seconds since 1970; a provider that leaves it out is looked through to its end. */
 const createdAt = z.number().nullish();
 const fileSchema = z.object({ id: z.string().min(1), created_at: createdAt, filename: z.string().optional() });
-const jobSchema = z.object({ id: z.string().min(1), created_at: createdAt, status: z.string(), training_file: z.string().nullish(), fine_tuned_model: z.string().nullish() });
+const jobSchema = z.object({ id: z.string().min(1), created_at: createdAt, status: z.string(), training_file: z.string().nullish(), fine_tuned_model: z.string().nullish(), trained_tokens: z.int().min(0).nullish() });
 const listOf = <Item extends z.ZodType>(item: Item) => z.object({ data: z.array(item), has_more: z.boolean().optional() });
 
 const failedStates: ReadonlySet<string> = new Set(["failed", "cancelled"]);
@@ -65,8 +66,9 @@ export class FineTuningClient {
     await this.#gone("DELETE", `/files/${encodeURIComponent(id)}`, signal);
   }
 
-  async startJob(model: string, fileId: string, signal: AbortSignal): Promise<string> {
-    return (await this.#ask("POST", "/fine_tuning/jobs", jobSchema, signal, { model, training_file: fileId })).id;
+  /** `epochs`: how often the file is gone through, and billed. Left to the provider it would bound no cost. */
+  async startJob(model: string, fileId: string, epochs: number, signal: AbortSignal): Promise<string> {
+    return (await this.#ask("POST", "/fine_tuning/jobs", jobSchema, signal, { model, training_file: fileId, hyperparameters: { n_epochs: epochs } })).id;
   }
 
   /** The job that was started for this file after `since`, if there is one. */
@@ -75,9 +77,10 @@ export class FineTuningClient {
   }
 
   async jobState(id: string, signal: AbortSignal): Promise<TrainingState> {
-    const { status, fine_tuned_model: model } = await this.#ask("GET", `/fine_tuning/jobs/${encodeURIComponent(id)}`, jobSchema, signal);
-    if (status === "succeeded") return typeof model === "string" && model !== "" ? { kind: "SUCCEEDED", model } : { kind: "FAILED" };
-    return { kind: failedStates.has(status) ? "FAILED" : "RUNNING" };
+    const { status, fine_tuned_model: model, trained_tokens: trained } = await this.#ask("GET", `/fine_tuning/jobs/${encodeURIComponent(id)}`, jobSchema, signal);
+    const trainedTokens = trained ?? undefined;
+    if (status === "succeeded") return typeof model === "string" && model !== "" ? { kind: "SUCCEEDED", model, trainedTokens } : { kind: "FAILED", trainedTokens };
+    return failedStates.has(status) ? { kind: "FAILED", trainedTokens } : { kind: "RUNNING" };
   }
 
   /** Harmless when it has ended, or is not there. */

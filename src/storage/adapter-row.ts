@@ -36,6 +36,7 @@ export function toAdapterWork(scope: Scope, stored: StoredAdapter): AdapterWork 
     ...(stored.training_file === undefined ? {} : { trainingFile: stored.training_file }),
     ...(stored.training_job === undefined ? {} : { trainingJob: stored.training_job }),
     ...(stored.upstream_model === undefined ? {} : { upstreamModel: stored.upstream_model }),
+    ...(stored.tokens_max === undefined ? {} : { tokensMax: stored.tokens_max }),
     createdAt: stored.created_at,
   };
 }

@@ -42,6 +42,8 @@ export interface AdapterWork {
   readonly trainingFile?: string;
   readonly trainingJob?: string;
   readonly upstreamModel?: string;
+  /** The most that its training can be billed, in tokens. With the manifest. */
+  readonly tokensMax?: number;
   readonly createdAt: Date;
 }
 
@@ -87,7 +89,7 @@ export interface AdapterStore {
   /** The work is this owner's for so long. Who owns it already may claim it again. */
   claim(id: AdapterId, owner: string, leaseMs: number): Promise<AdapterClaim>;
   /** State `UPLOADING`. False when the adapter is no longer this owner's to work on: then nothing is written. */
-  setManifest(id: AdapterId, owner: string, manifest: readonly string[]): Promise<boolean>;
+  setManifest(id: AdapterId, owner: string, manifest: readonly string[], tokensMax: number): Promise<boolean>;
   /** False when the adapter is no longer this owner's to work on, or is being removed by now: then nothing is written. */
   progress(id: AdapterId, owner: string, progress: AdapterProgress): Promise<boolean>;
   /**

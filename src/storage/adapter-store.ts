@@ -80,13 +80,13 @@ export class ScopedAdapterStore implements AdapterStore {
     });
   }
 
-  setManifest(id: AdapterId, owner: string, manifest: readonly string[]): Promise<boolean> {
+  setManifest(id: AdapterId, owner: string, manifest: readonly string[], tokensMax: number): Promise<boolean> {
     return this.parts.write(2, async (turn) => {
       // A sealed field cannot be changed in its place. The number of this write tells a mover of the new row.
       const row = await turn.write("adapters").removeOne({ _id: this.#key(id), owner, state: { $in: ["PREPARING", "UPLOADING"] } });
       if (row === undefined) return false;
       const { _id, tenant_id: _tenant, stripe: _stripe, seq: _seq, ...fields } = row;
-      await turn.write("adapters").insert([{ ...fields, id, manifest: [...manifest], examples: manifest.length, state: "UPLOADING", updated_at: this.#now() }]);
+      await turn.write("adapters").insert([{ ...fields, id, manifest: [...manifest], examples: manifest.length, tokens_max: tokensMax, state: "UPLOADING", updated_at: this.#now() }]);
       return true;
     });
   }

@@ -118,6 +118,8 @@ export interface StoredAdapter extends StoredRow {
   readonly examples: number;
   /** SHA-256 of each example of the training file, in the file's order. Sealed: a short example can be guessed from its hash. */
   readonly manifest?: readonly string[];
+  /** The most that the training can be billed, in tokens. */
+  readonly tokens_max?: number;
   /** Ids at the provider: each is written before it is used any further. */
   readonly training_file?: string;
   readonly training_job?: string;

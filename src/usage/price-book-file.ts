@@ -32,6 +32,8 @@ const priceBookSchema = z.strictObject({
         embedding: withFallback(tokenPrice),
         guardrail: withFallback(tokenPrice),
         cacheHit: withFallback(hitPrice),
+        /** By base model, for a token trained once. Left out: as a token of a prompt. */
+        training: withFallback(tokenPrice).optional(),
       }),
     )
     .min(1),
@@ -43,8 +45,7 @@ export type CompletionPrice = z.infer<typeof completionPrice>;
 /** A version that is in force on some day. */
 export type PriceVersion = FileVersion & { readonly from: number };
 
-const sections = ["models", "embedding", "guardrail", "cacheHit"] as const;
-type Section = (typeof sections)[number];
+const sections = ["models", "embedding", "guardrail", "cacheHit", "training"] as const;
 
 /**
  * Between one version and the next, up or down. Prices halve and double; a factor over this is a
@@ -88,8 +89,10 @@ function checkOrder(versions: readonly FileVersion[]): void {
 function checkJumps(entry: string, before: PriceVersion | undefined, version: PriceVersion): void {
   if (before === undefined) return;
   for (const section of sections) {
-    for (const model of Object.keys(before[section])) {
-      const [old, next] = [pricesOf(before, section, model), pricesOf(version, section, model)];
+    const [earlier, later] = [before[section], version[section]];
+    if (earlier === undefined || later === undefined) continue;
+    for (const model of Object.keys(earlier)) {
+      const [old, next] = [pricesOf(earlier, model), pricesOf(later, model)];
       for (const [field, was] of old) {
         const is = next.find(([name]) => name === field)?.[1] ?? was;
         // Counted from 1, so that a price can become nothing, or something, from the small end.
@@ -100,8 +103,8 @@ function checkJumps(entry: string, before: PriceVersion | undefined, version: Pr
   }
 }
 
-function pricesOf(version: PriceVersion, section: Section, model: string): readonly (readonly [string, number])[] {
-  return Object.entries<number>(entryOf<Record<string, number>>(version[section], model));
+function pricesOf(prices: Readonly<Record<string, Record<string, number>>>, model: string): readonly (readonly [string, number])[] {
+  return Object.entries<number>(entryOf<Record<string, number>>(prices, model));
 }
 
 /** Own keys only: a model named `constructor` must not be priced by a prototype. */

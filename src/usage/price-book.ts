@@ -55,6 +55,7 @@ const costOf: Readonly<Record<PriceKind, (version: PriceVersion, model: string, 
   COMPLETION: (version, model, usage) => completionCost(entryOf(version.models, model), usage),
   EMBEDDING: (version, model, { promptTokens }) => BigInt(promptTokens) * BigInt(entryOf(version.embedding, model).microUsdPerMillionTokens),
   GUARDRAIL: (version, model, { promptTokens, completionTokens }) => BigInt(promptTokens + completionTokens) * BigInt(entryOf(version.guardrail, model).microUsdPerMillionTokens),
+  TRAINING: (version, model, { promptTokens }) => BigInt(promptTokens) * BigInt(version.training === undefined ? entryOf(version.models, model).promptMicroUsdPerMillionTokens : entryOf(version.training, model).microUsdPerMillionTokens),
   // Whatever the first answer cost: its tokens were billed then, and a hit that billed them again would be a second bill.
   CACHE_HIT: (version, model) => BigInt(entryOf(version.cacheHit, model).microUsdPerHit) * 1_000_000n,
 };

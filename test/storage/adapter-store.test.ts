@@ -72,11 +72,11 @@ describe.each(["pool", "sealed silo"])("in a %s", (kind) => {
     await expect(store.adapters.add({ id: newId<AdapterId>("adapter"), name: "second", baseModel: "base" }, {})).rejects.toMatchObject({ code: "CONFLICT" });
     expect(await store.adapters.claim(id, "one", 60_000)).toMatchObject({ kind: "CLAIMED", work: { state: "PREPARING" } });
     expect(await store.adapters.claim(id, "two", 60_000)).toMatchObject({ kind: "BUSY" });
-    expect(await store.adapters.setManifest(id, "two", [])).toBe(false);
-    expect(await store.adapters.setManifest(id, "one", ["0".repeat(64)])).toBe(true);
+    expect(await store.adapters.setManifest(id, "two", [], 0)).toBe(false);
+    expect(await store.adapters.setManifest(id, "one", ["0".repeat(64)], 300)).toBe(true);
     expect(await store.adapters.progress(id, "two", { state: "READY" })).toBe(false);
     expect(await store.adapters.progress(id, "one", { trainingFile: "file-1" })).toBe(true);
-    expect(await store.adapters.claim(id, "one", 60_000)).toMatchObject({ work: { state: "UPLOADING", manifest: ["0".repeat(64)], trainingFile: "file-1" } });
+    expect(await store.adapters.claim(id, "one", 60_000)).toMatchObject({ work: { state: "UPLOADING", manifest: ["0".repeat(64)], tokensMax: 300, trainingFile: "file-1" } });
     expect(await store.adapters.get(id)).toMatchObject({ name: "ours", examples: 1, state: "UPLOADING" });
     expect(await store.adapters.remove(id)).toMatchObject({ trainingFile: "file-1" });
     // Deleted for everyone, and what the one at work on it still writes is refused.
@@ -114,9 +114,11 @@ describe.each(["pool", "sealed silo"])("in a %s", (kind) => {
   });
 });
 
-describe("weights", () => {
-  const totalBytes = async (): Promise<unknown> => (await pool.database.db.collection("totals").findOne({ tenant_id: "umbrella" }))?.["bytes"];
+const totalBytes = async (): Promise<unknown> => (await pool.database.db.collection("totals").findOne({ tenant_id: "umbrella" }))?.["bytes"];
+const add = (store: TenantStore, caps: Parameters<TenantStore["adapters"]["add"]>[1]) => store.adapters.add({ id: newId<AdapterId>("adapter"), name: "n", baseModel: "m" }, caps);
+const trainAndRemove = async (of: TenantStore): Promise<void> => void (await of.adapters.remove((await add(of, { trainingsPerMonth: 2 })).id));
 
+describe("weights", () => {
   test("count with the documents against the tier's bytes, in both directions, and give them back once", async () => {
     const store = await openTestStore(pool, contextOf("umbrella"));
     await store.documents.add(newDocument({ raw: Buffer.alloc(60) }), { maxDocuments: 9, maxBytes: 100 });
@@ -146,8 +148,6 @@ describe("weights", () => {
 });
 
 describe("trainings", () => {
-  const add = (store: TenantStore, caps: Parameters<TenantStore["adapters"]["add"]>[1]) => store.adapters.add({ id: newId<AdapterId>("adapter"), name: "n", baseModel: "m" }, caps);
-
   test("of one tenant at once are never more than the tier's, however many ask on two servers at the same moment", async () => {
     const context = contextOf("hooli");
     const servers = [await openTestStore(pool, context), await openTestStore(await openTestHome(deployment, { suffix: "pool", serverId: "server-2" }), context)] as const;
@@ -157,7 +157,7 @@ describe("trainings", () => {
     const [first] = await servers[0].adapters.unfinished();
     // On its way out: nothing is trained any more, though there is work to do.
     await servers[0].adapters.claim(first as AdapterId, "one", 1_000);
-    await servers[0].adapters.setManifest(first as AdapterId, "one", ["0".repeat(64)]);
+    await servers[0].adapters.setManifest(first as AdapterId, "one", ["0".repeat(64)], 0);
     await servers[0].adapters.remove(first as AdapterId);
     expect(await servers[0].adapters.unfinished()).toContain(first);
     expect(await servers[0].adapters.countTraining()).toBe(1);
@@ -167,12 +167,11 @@ describe("trainings", () => {
   test("of a month are never more than the tier's, deleted ones counted, and a new month begins anew", async () => {
     const context = contextOf("stark");
     const store = await openTestStore(pool, context);
-    const train = async (of: TenantStore): Promise<void> => void (await of.adapters.remove((await add(of, { trainingsPerMonth: 2 })).id));
-    await train(store);
-    await train(store);
-    await expect(train(store)).rejects.toMatchObject({ code: "LIMIT_EXCEEDED", details: { limit: "trainings" } });
+    await trainAndRemove(store);
+    await trainAndRemove(store);
+    await expect(trainAndRemove(store)).rejects.toMatchObject({ code: "LIMIT_EXCEEDED", details: { limit: "trainings" } });
     const nextMonth = await openHome({ ...homeOptions(deployment, { suffix: "pool", serverId: "server-3" }), clock: { now: () => Date.now() + 32 * 86_400_000 } });
-    await train(nextMonth.store(context, 1));
+    await trainAndRemove(nextMonth.store(context, 1));
   });
 });
 

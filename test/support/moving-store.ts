@@ -88,7 +88,7 @@ export class MovingStore implements TenantStore {
     },
     unfinished: () => this.#read(({ adapters }) => adapters.unfinished()),
     claim: (id, owner, leaseMs) => this.#write(({ adapters }) => adapters.claim(id, owner, leaseMs)),
-    setManifest: (id, owner, manifest) => this.#write(({ adapters }) => adapters.setManifest(id, owner, manifest)),
+    setManifest: (id, owner, manifest, tokensMax) => this.#write(({ adapters }) => adapters.setManifest(id, owner, manifest, tokensMax)),
     progress: (id, owner, progress) => this.#write(({ adapters }) => adapters.progress(id, owner, progress)),
     remove: (id) => this.#write(({ adapters }) => adapters.remove(id)),
     forget: (id) => this.#write(({ adapters }) => adapters.forget(id)),

@@ -6,6 +6,7 @@ export interface StubJob {
   readonly id: string;
   readonly model: string;
   readonly training_file: string;
+  readonly hyperparameters?: unknown;
   status: "running" | "succeeded" | "failed" | "cancelled";
   fine_tuned_model: string | null;
   /** Seconds since 1970. */
@@ -87,7 +88,7 @@ export class StubFineTuningServer {
     if (what.startsWith("DELETE /files/")) return this.#remove(id, this.files.has(id));
     if (what.startsWith("DELETE /models/")) return this.#remove(what.slice("DELETE /models/".length), this.jobs.some((job) => what.endsWith(job.fine_tuned_model ?? "none")));
     if (what === "GET /fine_tuning/jobs") return newestFirst(this.jobs, query);
-    if (what === "POST /fine_tuning/jobs") return this.#start(JSON.parse(body.toString()) as { model: string; training_file: string });
+    if (what === "POST /fine_tuning/jobs") return this.#start(JSON.parse(body.toString()) as Pick<StubJob, "model" | "training_file" | "hyperparameters">);
     const job = this.jobs.find((known) => known.id === what.split("/")[3]);
     if (job !== undefined && what.endsWith("/cancel") && job.status === "running") job.status = "cancelled";
     return job;
@@ -100,8 +101,8 @@ export class StubFineTuningServer {
     return { id, filename: file.name };
   }
 
-  #start({ model, training_file: file }: { model: string; training_file: string }): StubJob {
-    const job: StubJob = { id: `ftjob-${(this.#ids += 1)}`, model, training_file: file, status: "running", fine_tuned_model: null, created_at: nowSeconds() };
+  #start({ model, training_file: file, hyperparameters }: Pick<StubJob, "model" | "training_file" | "hyperparameters">): StubJob {
+    const job: StubJob = { id: `ftjob-${(this.#ids += 1)}`, model, training_file: file, hyperparameters, status: "running", fine_tuned_model: null, created_at: nowSeconds() };
     this.jobs.push(job);
     return job;
   }

@@ -28,6 +28,6 @@ describe("what is held of a budget for a call", () => {
   it("holds no more than it has to: the price itself where no part has one of its own", () => {
     const book = bookOf({ promptMicroUsdPerMillionTokens: 300_000, completionMicroUsdPerMillionTokens: 1_200_000, cachedPromptMicroUsdPerMillionTokens: 300_000 });
     const usage = { promptTokens: 1_234, completionTokens: 567 };
-    for (const kind of ["COMPLETION", "EMBEDDING", "GUARDRAIL", "CACHE_HIT"] as const) expect(book.bound(kind, "m", usage, at)).toBe(book.price(kind, "m", usage, at).costMicroUsd);
+    for (const kind of ["COMPLETION", "EMBEDDING", "GUARDRAIL", "CACHE_HIT", "TRAINING"] as const) expect(book.bound(kind, "m", usage, at)).toBe(book.price(kind, "m", usage, at).costMicroUsd);
   });
 });

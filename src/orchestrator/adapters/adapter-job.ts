@@ -6,11 +6,13 @@
 import type { Deadline } from "../../kernel/deadline.js";
 import { BulkheadError, internal } from "../../kernel/errors.js";
 import type { Telemetry } from "../../kernel/telemetry.js";
-import { FineTuningRefused, type FineTuningClient } from "../../inference/fine-tuning-client.js";
+import { FineTuningRefused, type FineTuningClient, type TrainingState } from "../../inference/fine-tuning-client.js";
+import type { TokenCounter } from "../../inference/token-counter.js";
 import type { TenantRouter } from "../../routing/tenant-router.js";
 import type { AdapterProgress, AdapterStore, AdapterWork } from "../../storage/adapter-rows.js";
 import type { TenantContext } from "../../tenancy/tenant-context.js";
-import { checkEnough, examplesMin, readTrainingSet, trainingFileName } from "./training-set.js";
+import type { TrainingBills } from "./training-bills.js";
+import { boundTokens, checkEnough, epochs, examplesMin, readTrainingSet, trainingFileName } from "./training-set.js";
 
 export interface AdapterJobTools {
   readonly router: Pick<TenantRouter, "read" | "write">;
@@ -18,6 +20,8 @@ export interface AdapterJobTools {
   /** The base model's name where it is trained; undefined when no server of it trains. */
   readonly nameAtTrainer: (model: string) => string | undefined;
   readonly telemetry: Telemetry;
+  readonly counter: Pick<TokenCounter, "count">;
+  readonly bills: TrainingBills;
   /** Names this server across its starts: what it owned before a crash it takes up at once. */
   readonly owner: string;
 }
@@ -25,7 +29,12 @@ export interface AdapterJobTools {
 /** `AGAIN`: the next state is there. `WAIT`: the provider works. */
 export type StepOutcome = "AGAIN" | "WAIT" | "DONE";
 
+type EndedTraining = Exclude<TrainingState, { readonly kind: "RUNNING" }>;
+
 export class AdapterJob {
+  /** The file that was found at the provider and is not written down. */
+  #known: string | undefined;
+
   constructor(private readonly tools: AdapterJobTools, private readonly context: TenantContext, private readonly deadline: Deadline, private readonly work: AdapterWork) {}
 
   async step(): Promise<StepOutcome> {
@@ -47,35 +56,39 @@ export class AdapterJob {
 
   /** Ends the work. Nothing of the tenant's is left with a provider that did not train on it. */
   async fail(failure: { readonly code: string; readonly message: string }): Promise<void> {
-    await this.#withdraw(this.work.trainingFile);
+    await this.#withdraw(this.work.trainingFile ?? this.#known);
     await this.#progress({ state: "FAILED", failure, trainingFile: null });
+    this.tools.bills.release(this.work.id);
   }
 
   async #prepare(): Promise<StepOutcome> {
-    const { manifest } = await this.#examples();
+    const { manifest, jsonLines } = await this.#examples();
     checkEnough(manifest.length);
-    return this.#setManifest(manifest);
+    return this.#setManifest(manifest, await boundTokens(jsonLines, this.tools.counter));
   }
 
   async #upload(): Promise<StepOutcome> {
     const { client } = this.tools;
     const { manifest = [] } = this.work;
     const name = trainingFileName(this.context, this.work.id, manifest);
-    const known = this.work.trainingFile ?? (await client.findFile(name, this.work.createdAt, this.#signal));
-    if (known !== undefined) return this.#train(known);
+    const known = (this.#known = this.work.trainingFile ?? (await client.findFile(name, this.work.createdAt, this.#signal)));
+    // A server that died between starting a job and writing it down must not start a second: both would be paid for.
+    const job = known === undefined ? undefined : await client.findJob(known, this.work.createdAt, this.#signal);
+    // Before there is a job, and before there is a file that nobody would withdraw.
+    if (job === undefined) await this.tools.bills.hold(this.context, this.work);
+    if (known !== undefined) return this.#train(known, job);
     const examples = await this.#examples();
     // A conversation may have been cleared since: what the manifest names is what is sent, or there is a new manifest.
     if (examples.manifest.length < examplesMin || trainingFileName(this.context, this.work.id, examples.manifest) !== name) return this.#prepare();
-    return this.#train(await client.uploadFile(name, examples.jsonLines, this.#signal));
+    return this.#train(await client.uploadFile(name, examples.jsonLines, this.#signal), undefined);
   }
 
-  async #train(file: string): Promise<StepOutcome> {
+  async #train(file: string, started: string | undefined): Promise<StepOutcome> {
     const { client, nameAtTrainer } = this.tools;
     if (!(await this.#keep({ trainingFile: file }, () => client.deleteFile(file, this.#signal)))) return "DONE";
     const model = nameAtTrainer(this.work.baseModel);
     if (model === undefined) throw new BulkheadError("CONFLICT", "The base model is not served any more by the endpoint that trains");
-    // A server that died between starting a job and writing it down must not start a second: both would be paid for.
-    const job = (await client.findJob(file, this.work.createdAt, this.#signal)) ?? (await client.startJob(model, file, this.#signal));
+    const job = started ?? (await client.startJob(model, file, epochs, this.#signal));
     const undo = async (): Promise<void> => {
       await client.cancelJob(job, this.#signal);
       await client.deleteFile(file, this.#signal);
@@ -88,7 +101,11 @@ export class AdapterJob {
     const { trainingJob } = this.work;
     if (trainingJob === undefined) throw internal("An adapter is being trained by no job");
     const state = await client.jobState(trainingJob, this.#signal);
-    if (state.kind === "RUNNING") return "WAIT";
+    if (state.kind === "RUNNING") {
+      await this.tools.bills.keepHold(this.context, this.work);
+      return "WAIT";
+    }
+    await this.#settle(state);
     if (state.kind === "FAILED") throw new BulkheadError("UPSTREAM_FAILED", "The provider could not train the adapter");
     await this.#withdraw(this.work.trainingFile);
     await this.#keep({ state: "READY", upstreamModel: state.model, trainingFile: null }, () => client.deleteModel(state.model, this.#signal));
@@ -96,7 +113,9 @@ export class AdapterJob {
   }
 
   async #remove(): Promise<StepOutcome> {
-    await removeAtProvider(this.tools.client, this.context, this.work, this.#signal);
+    // What was trained until it was called off is billed as well.
+    await removeAtProvider(this.tools.client, this.context, this.work, this.#signal, (state) => this.#settle(state));
+    this.tools.bills.release(this.work.id);
     await this.#write((adapters) => adapters.forget(this.work.id));
     return "DONE";
   }
@@ -105,8 +124,18 @@ export class AdapterJob {
     return this.tools.router.read(this.context, this.deadline, (store) => readTrainingSet(this.context, store, this.tools.telemetry));
   }
 
-  async #setManifest(manifest: readonly string[]): Promise<StepOutcome> {
-    return (await this.#write((adapters) => adapters.setManifest(this.work.id, this.tools.owner, manifest))) ? "AGAIN" : "DONE";
+  async #setManifest(manifest: readonly string[], tokensMax: number): Promise<StepOutcome> {
+    // Held for the set before, if it was: another set costs another sum.
+    this.tools.bills.release(this.work.id);
+    return (await this.#write((adapters) => adapters.setManifest(this.work.id, this.tools.owner, manifest, tokensMax))) ? "AGAIN" : "DONE";
+  }
+
+  /** Before the state is written: a server that dies in between does it again, and the ledger takes it once. */
+  async #settle(ended: EndedTraining): Promise<void> {
+    const { bills } = this.tools;
+    // A provider that names no tokens for a model it made is owed what was held; for one it did not make, nothing.
+    const tokens = ended.trainedTokens ?? (ended.kind === "SUCCEEDED" ? (this.work.tokensMax ?? 0) : 0);
+    await bills.settle(this.context, this.work, tokens, ended.kind === "SUCCEEDED" ? "OK" : "FAILED");
   }
 
   /** Writes down what was made at the provider. If that is nobody's any more, it is undone there, and this is false. */
@@ -138,7 +167,7 @@ export class AdapterJob {
 }
 
 /** Cancels the job, deletes the file and the model, whatever of them was written down and whatever was not. */
-export async function removeAtProvider(client: FineTuningClient, context: TenantContext, work: AdapterWork, signal: AbortSignal): Promise<void> {
+export async function removeAtProvider(client: FineTuningClient, context: TenantContext, work: AdapterWork, signal: AbortSignal, onEnded?: (ended: EndedTraining) => Promise<void>): Promise<void> {
   if (work.tenantId !== context.tenantId) throw internal("An adapter of another tenant was to be removed");
   const named = work.manifest === undefined ? undefined : await client.findFile(trainingFileName(context, work.id, work.manifest), work.createdAt, signal);
   const files = [...new Set([work.trainingFile, named])].filter((file) => file !== undefined);
@@ -148,6 +177,8 @@ export async function removeAtProvider(client: FineTuningClient, context: Tenant
     await client.cancelJob(job, signal);
     // It may have ended a moment before, and then there is a model that nobody has noted.
     const state = await client.jobState(job, signal).catch(unlessGone);
+    // One that had its model has been settled long ago.
+    if (state !== undefined && state.kind !== "RUNNING" && work.upstreamModel === undefined) await onEnded?.(state);
     if (state?.kind === "SUCCEEDED") await client.deleteModel(state.model, signal);
   }
   if (work.upstreamModel !== undefined) await client.deleteModel(work.upstreamModel, signal);

@@ -5,9 +5,10 @@
 import { setMaxListeners } from "node:events";
 import { FineTuningRefused, type FineTuningClient } from "../../inference/fine-tuning-client.js";
 import type { InferencePool } from "../../inference/inference-pool.js";
+import type { TokenCounter } from "../../inference/token-counter.js";
 import { Deadline } from "../../kernel/deadline.js";
 import { BulkheadError, badUserInput, conflict, internal, serviceUnavailable } from "../../kernel/errors.js";
-import { describe, newId, type AdapterId, type RequestId } from "../../kernel/ids.js";
+import { describe, newId, type AdapterId } from "../../kernel/ids.js";
 import type { Telemetry } from "../../kernel/telemetry.js";
 import { untilAborted } from "../../metering/until-aborted.js";
 import type { TenantRouter } from "../../routing/tenant-router.js";
@@ -19,6 +20,7 @@ import type { TenantDirectory } from "../../tenancy/tenant-directory.js";
 import type { TierPolicies } from "../../tenancy/tier-policy.js";
 import { FairTurns } from "../fair-turns.js";
 import { AdapterJob, removeAtProvider, type StepOutcome } from "./adapter-job.js";
+import { trainingRequestId, type TrainingBills } from "./training-bills.js";
 import { assertEnough } from "./training-set.js";
 
 export interface AdapterTrainingParts {
@@ -29,6 +31,8 @@ export interface AdapterTrainingParts {
   /** Left out: this deployment trains nothing. */
   readonly client?: FineTuningClient;
   readonly telemetry: Telemetry;
+  readonly counter: Pick<TokenCounter, "count">;
+  readonly bills: TrainingBills;
   /** Names this server across its starts. */
   readonly owner: string;
   /** The first pause between two looks at a job. */
@@ -130,7 +134,11 @@ export class AdapterTraining {
     if (this.#stop.signal.aborted) return;
     const running: Running = { wake: () => undefined, done: Promise.resolve() };
     this.#running.set(id, running);
-    running.done = this.#work(context, id, running).finally(() => this.#running.delete(id));
+    running.done = this.#work(context, id, running).finally(() => {
+      this.#running.delete(id);
+      // Done, or another process's from here on: what was settled is not held any more.
+      this.parts.bills.release(id);
+    });
   }
 
   /** Never rejects. */
@@ -164,7 +172,7 @@ export class AdapterTraining {
     this.#stop.signal.addEventListener("abort", stop, { once: true });
     try {
       // Raced: a step that does not listen would hold one of the few places of all tenants, and the end of this server.
-      return await untilAborted(this.#stepWithin(await this.#jobContext(context), deadline, id), deadline.signal);
+      return await untilAborted(this.#stepWithin(await this.#jobContext(context, id), deadline, id), deadline.signal);
     } finally {
       this.#stop.signal.removeEventListener("abort", stop);
       deadline.dispose();
@@ -172,9 +180,13 @@ export class AdapterTraining {
   }
 
   async #stepWithin(context: TenantContext, deadline: Deadline, id: AdapterId): Promise<StepOutcome> {
-    const { router, client, pool, telemetry, owner } = this.parts;
+    const { router, client, pool, telemetry, counter, bills, owner } = this.parts;
     const claim = await router.write(context, deadline, (store) => store.adapters.claim(id, owner, leaseMs));
-    if (claim.kind !== "CLAIMED") return claim.kind === "DONE" ? "DONE" : "WAIT";
+    if (claim.kind !== "CLAIMED") {
+      // Another server follows it, and holds what it may cost.
+      bills.release(id);
+      return claim.kind === "DONE" ? "DONE" : "WAIT";
+    }
     if (claim.work.origin === "FILE") {
       // Its sender is gone: the lease was theirs.
       await router.write(context, deadline, (store) => store.adapters.weights.giveUp(id, owner));
@@ -182,7 +194,7 @@ export class AdapterTraining {
     }
     // The work waits for a start with the address: nothing of it can be done, or undone, without.
     if (client === undefined) return "DONE";
-    const job = new AdapterJob({ router, client, nameAtTrainer: (model) => pool.nameAtTrainer(model), telemetry, owner }, context, deadline, claim.work);
+    const job = new AdapterJob({ router, client, nameAtTrainer: (model) => pool.nameAtTrainer(model), telemetry, counter, bills, owner }, context, deadline, claim.work);
     try {
       return await job.step();
     } catch (error) {
@@ -194,10 +206,10 @@ export class AdapterTraining {
   }
 
   /** As for a document's processing: never under the context of the request that caused it, and anew for each step. */
-  async #jobContext(context: TenantContext): Promise<TenantContext> {
+  async #jobContext(context: TenantContext, id: AdapterId): Promise<TenantContext> {
     const record = await this.parts.directory.find(context.tenantId);
     if (record === undefined || record.id !== context.tenantId) throw internal("The tenant of an adapter is not in the directory");
-    return openJobContext(record, this.parts.policies, newId<RequestId>("request"));
+    return openJobContext(record, this.parts.policies, trainingRequestId(id));
   }
 }
 
@@ -211,7 +223,7 @@ export function parseAdapterName(text: string): string {
 /** What comes out the same way again. A provider that cannot be reached, or is busy, is asked for as long as the adapter is wanted. */
 function isFinal(error: unknown): error is BulkheadError {
   if (!(error instanceof BulkheadError)) return false;
-  return error instanceof FineTuningRefused || error.code === "LIMIT_EXCEEDED" || error.code === "CONFLICT" || (error.code === "UPSTREAM_FAILED" && error.details.retryable !== true);
+  return error instanceof FineTuningRefused || error.code === "LIMIT_EXCEEDED" || error.code === "BUDGET_EXCEEDED" || error.code === "CONFLICT" || (error.code === "UPSTREAM_FAILED" && error.details.retryable !== true);
 }
 
 function isNotServed(error: unknown): boolean {

@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { TokenCounter } from "../../inference/token-counter.js";
 import { internal, limitExceeded } from "../../kernel/errors.js";
 import type { AdapterId } from "../../kernel/ids.js";
 import type { Telemetry } from "../../kernel/telemetry.js";
@@ -54,6 +56,22 @@ export async function assertEnough(context: TenantContext, store: TenantStore, t
 /** Throws `LIMIT_EXCEEDED`. */
 export function checkEnough(examples: number): void {
   if (examples < examplesMin) throw limitExceeded("examples", `${examples} good or corrected answers`, `at least ${examplesMin}`);
+}
+
+/** How often a training goes through the set: what providers take by themselves for sets of this size. */
+export const epochs = 3;
+
+/** Lines between two looks at whatever else this server has to do: counting all of them takes seconds. */
+const linesAtOnce = 50;
+
+/** The most that a training on the file can be billed, in tokens. The JSON around each message stands for what providers add to it. */
+export async function boundTokens(jsonLines: string, counter: Pick<TokenCounter, "count">): Promise<number> {
+  let tokens = 0;
+  for (const [at, line] of jsonLines.split("\n").entries()) {
+    tokens += counter.count(line);
+    if (at % linesAtOnce === linesAtOnce - 1) await nextTurn();
+  }
+  return tokens * epochs;
 }
 
 /** Names the file at the provider: of this tenant, adapter and manifest alone, and telling nothing of them. */

@@ -2,7 +2,7 @@
 import type { RequestId, TenantId } from "../../kernel/ids.js";
 
 /** What a row is priced as. */
-export type PriceKind = "COMPLETION" | "EMBEDDING" | "GUARDRAIL" | "CACHE_HIT";
+export type PriceKind = "COMPLETION" | "EMBEDDING" | "GUARDRAIL" | "CACHE_HIT" | "TRAINING";
 /** The kinds that go through the door of `metering/`: calls of models, and answers given from the cache in place of one. */
 export type UsageKind = Extract<PriceKind, "COMPLETION" | "EMBEDDING" | "CACHE_HIT">;
 

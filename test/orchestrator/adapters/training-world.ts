@@ -6,10 +6,13 @@ import { Deadline } from "../../../src/kernel/deadline.js";
 import { internal } from "../../../src/kernel/errors.js";
 import { AdapterFiles } from "../../../src/orchestrator/adapters/adapter-files.js";
 import { AdapterTraining } from "../../../src/orchestrator/adapters/adapter-training.js";
+import { TrainingBills } from "../../../src/orchestrator/adapters/training-bills.js";
+import { noBudgets } from "../../../src/quotas/budgets.js";
 import type { AdapterRow, AdapterState } from "../../../src/storage/adapter-rows.js";
 import type { TenantStore } from "../../../src/storage/tenant-store.js";
 import type { TenantContext } from "../../../src/tenancy/tenant-context.js";
 import type { World } from "../../provisioning/world.js";
+import { MemoryLedger, recorderOf } from "../../metering/spend-fixtures.js";
 import { teach } from "../../support/adapters.js";
 import { policies, recordingTelemetry } from "../../support/tenants.js";
 import type { StubFineTuningServer } from "../../support/stub-fine-tuning-server.js";
@@ -22,18 +25,21 @@ export interface ServerOptions {
   readonly modelUrl?: string;
   readonly stepMsMax?: number;
   readonly client?: FineTuningClient;
+  readonly bills?: TrainingBills;
 }
 
 export class TrainingWorld {
   readonly telemetry = recordingTelemetry();
+  /** What all tenants' trainings cost, on every server that is given no other. */
+  readonly ledger = new MemoryLedger();
   readonly #servers: AdapterTraining[] = [];
 
   constructor(readonly world: World, readonly stub: StubFineTuningServer) {}
 
-  server({ owner = "server-1", trains = true, modelUrl = this.stub.baseUrl, stepMsMax, client = new FineTuningClient({ baseUrl: this.stub.baseUrl }) }: ServerOptions = {}): AdapterTraining {
+  server({ owner = "server-1", trains = true, modelUrl = this.stub.baseUrl, stepMsMax, client = new FineTuningClient({ baseUrl: this.stub.baseUrl }), bills = new TrainingBills(noBudgets, recorderOf(this.ledger, this.telemetry)) }: ServerOptions = {}): AdapterTraining {
     const { router, directory } = this.world;
     const pool = openInferencePool({ file: { models: [{ name: "embedded-extractive", kind: "EMBEDDED", contextTokens: 8_000 }] }, model: { name: "base", baseUrl: modelUrl }, keys: {}, trainerUrl: this.stub.baseUrl }, counter as never, this.telemetry);
-    const training = new AdapterTraining({ router, directory, policies, pool, telemetry: this.telemetry, owner, pollMsMin: 2, ...(stepMsMax === undefined ? {} : { stepMsMax }), ...(trains ? { client } : {}) });
+    const training = new AdapterTraining({ router, directory, policies, pool, telemetry: this.telemetry, counter, bills, owner, pollMsMin: 2, ...(stepMsMax === undefined ? {} : { stepMsMax }), ...(trains ? { client } : {}) });
     this.#servers.push(training);
     return training;
   }
