@@ -79,7 +79,7 @@ export class StageClock {
     const now = performance.now();
     this.#tick(now);
     this.#ended = true;
-    for (const whole of [...this.#wholes]) this.#leave(whole, now);
+    for (const whole of this.#wholes.slice()) this.#leave(whole, now);
     this.onEnd?.(this.read());
   }
 

@@ -210,7 +210,6 @@ export class AnswerQuestion {
     const promptTokens = asking.questionTokens + history.tokens + contextTokens + promptOverheadTokens;
     const call: MeteredCall = { ...callOf(asking), kind: "COMPLETION", model: plan.chosen.model, reserveTokens: promptTokens + asking.answerTokens, workClass: "INTERACTIVE" };
     const allowance = new AnswerAllowance(asking.answerTokens, plan.maxTokens, (completionTokens) => door.extend(asking.envelope, { kind: "COMPLETION", model: plan.chosen.model, promptTokens: 0, completionTokens }));
-    const startedAt = performance.now();
     const passed: { prompt?: PassedPrompt<ContextPassage> } = {};
     // Passed only once the turn has come: one pass for every call of a model, and none for a call that is refused.
     const events = await door.stream(context, deadline, call, (signal, report) => {
