@@ -18,7 +18,7 @@ export async function tokensSince(ledger: TenantLedger, from: Date): Promise<num
 }
 
 /** A ledger that falls silent must not hold all of a tenant's calls. */
-const ledgerMsMax = 3_000;
+const ledgerMsMaxDefault = 3_000;
 
 /** Tenants that are known to be counted; past it all are looked up again. */
 const knownMax = 20_000;
@@ -35,6 +35,7 @@ export class LostCounters {
   constructor(
     private readonly spentSince: SpentSince,
     private readonly window: Pick<SlidingWindow, "view" | "charge">,
+    private readonly ledgerMsMax = ledgerMsMaxDefault,
   ) {}
 
   /** `generation` of the store, which rises when it may have lost its counters. */
@@ -55,7 +56,7 @@ export class LostCounters {
 
   async #spent(context: TenantContext, now: number): Promise<number> {
     try {
-      return await withinTimeout(this.spentSince(context, new Date(now - 60_000)), ledgerMsMax);
+      return await withinTimeout(this.spentSince(context, new Date(now - 60_000)), this.ledgerMsMax);
     } catch (error) {
       throw serviceUnavailable("What was spent in the last minute cannot be read now, so nothing is spent", 1_000, error);
     }

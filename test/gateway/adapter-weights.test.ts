@@ -1,7 +1,7 @@
-import { request as httpRequest } from "node:http";
+import { request as httpRequest, type IncomingMessage } from "node:http";
 import { once } from "node:events";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { newId } from "../../src/kernel/ids.js";
+import { newId, parseTenantId, type AdapterId } from "../../src/kernel/ids.js";
 import { startHarness, type Harness } from "./harness.js";
 
 let harness: Harness;
@@ -47,6 +47,21 @@ test("another tenant's weights are to the letter what weights are that never wer
   expect(foreign?.status).toBe(404);
   expect(textOf(foreign)).toBe(textOf(missing));
   expect(textOf(malformed)).toBe(textOf(missing));
+});
+
+test("a download keeps its place until it has been read, so that who reads nothing holds one file in memory and not many; and then gives it back", async () => {
+  const id = newId<AdapterId>("adapter");
+  // More than both ends' buffers take.
+  harness.services.weights.set(id, { tenantId: parseTenantId("acme"), file: Buffer.alloc(24_000_000) });
+  const headers = { authorization: `Bearer ${await harness.admin()}` };
+  const unread = httpRequest(`${harness.url}/adapters/${id}/weights`, { headers });
+  unread.on("error", () => undefined).end();
+  const [response] = (await once(unread, "response")) as [IncomingMessage];
+  response.pause().on("error", () => undefined);
+  const second = await call("GET", `/adapters/${id}/weights`, await harness.admin());
+  expect([second.status, JSON.parse(second.body.toString()) as unknown]).toMatchObject([429, { errors: [{ extensions: { code: "RATE_LIMITED", limit: "openWeights" } }] }]);
+  unread.destroy();
+  await expect.poll(async () => (await call("GET", `/adapters/${id}/weights`, await harness.admin())).status).toBe(200);
 });
 
 test("a file that is too large is 413 before it has come, and other methods are 405", async () => {

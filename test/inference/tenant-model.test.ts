@@ -73,6 +73,25 @@ test("one that is gone at the provider shuts its endpoint for nobody", async () 
   expect(trainer.breaker.openUntil).toBeUndefined();
 });
 
+test("one whose provider asks to be left alone lets its endpoint rest for nobody else; the base model's asking does", async () => {
+  const calls: string[] = [];
+  const trainer = endpoint("lone", true, 0, ({ model }) => {
+    calls.push(model);
+    throw statusFailure(429, 60_000);
+  });
+  const alone = new InferencePool([new EndpointGroup([trainer], silentTelemetry)]);
+  const { backend, model, tuned } = alone.chooseTuned(acme, await opened(rowOf("acme")));
+  const request = { model, question: "q", history: [], passages: [], maxTokens: 10, userTag: "u", canary: "c", endsAt: performance.now() + 1_000 };
+  const call = async (more: object): Promise<void> => {
+    for await (const _ of backend.complete({ ...request, ...more }, new AbortController().signal));
+  };
+  await expect(call({ tuned })).rejects.toMatchObject({ kind: "RATE_LIMITED" });
+  expect(trainer.restsUntil).toBe(0);
+  await expect(call({})).rejects.toMatchObject({ kind: "RATE_LIMITED" });
+  expect(calls).toContain("lone-base");
+  expect(trainer.restsUntil).toBeGreaterThan(performance.now());
+});
+
 test("it is asked for where it was trained and nowhere else, also where another endpoint is preferred for its base model", async () => {
   const { backend, model, tuned } = pool.chooseTuned(acme, await opened(rowOf("acme")));
   const request = { model, question: "q", history: [], passages: [], maxTokens: 10, userTag: "u", canary: "c" };

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { isRefusal } from "../../src/kernel/refusal.js";
 import type { CounterStore } from "../../src/quotas/counter-store.js";
-import { tokensSince } from "../../src/quotas/lost-counters.js";
+import { LostCounters, tokensSince } from "../../src/quotas/lost-counters.js";
 import { openMemoryCounterStore } from "../../src/quotas/memory-counter-store.js";
 import { TenantQuotas } from "../../src/quotas/tenant-quotas.js";
 import { contextOf, MemoryLedger, recordingTelemetry, recorderOf } from "../metering/spend-fixtures.js";
@@ -81,4 +81,18 @@ it("a ledger that cannot be read lets nothing be spent, and is asked again", asy
   await expect(quotas.reserveTokens(context, 10)).rejects.toMatchObject({ code: "SERVICE_UNAVAILABLE" });
   fails = false;
   expect(isRefusal(await quotas.reserveTokens(context, 10))).toBe(false);
+});
+
+it("a ledger that falls silent holds a tenant's calls for its time alone, and is asked anew by the next", async () => {
+  let asked = 0;
+  const charged: number[] = [];
+  const window = { view: () => Promise.resolve({ used: 0 }), charge: (_name: string, points: number) => Promise.resolve(void charged.push(points)) } as unknown as ConstructorParameters<typeof LostCounters>[1];
+  // The first answer never comes.
+  const spentSince = (): Promise<number> => ((asked += 1) === 1 ? new Promise(() => undefined) : Promise.resolve(40));
+  const counters = new LostCounters(spentSince, window, 50);
+  const waiting = [counters.count(context, 1, Date.now()), counters.count(context, 1, Date.now())];
+  for (const { reason } of (await Promise.allSettled(waiting)) as PromiseRejectedResult[]) expect(reason).toMatchObject({ code: "SERVICE_UNAVAILABLE" });
+  expect(counters.isCounted(context, 1)).toBe(false);
+  await counters.count(context, 1, Date.now());
+  expect([asked, charged, counters.isCounted(context, 1)]).toEqual([2, [40], true]);
 });
