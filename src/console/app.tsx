@@ -3,7 +3,9 @@ import { useQuery } from "@apollo/client/react";
 import type { ReactNode } from "react";
 import { ViewerDocument } from "./generated/operations.ts";
 import { AlarmsPage } from "./operator/alarms-page.tsx";
+import { HeatmapPage } from "./operator/heatmap-page.tsx";
 import { IsolationPage } from "./operator/isolation-page.tsx";
+import { LatencyPage } from "./operator/latency-page.tsx";
 import { MovesPage } from "./operator/moves-page.tsx";
 import { TenantPage } from "./operator/tenant-page.tsx";
 import { TenantsPage } from "./operator/tenants-page.tsx";
@@ -21,6 +23,8 @@ import { PageHead } from "./ui/page-head.tsx";
 const operatorPages: readonly NavItem[] = [
   { to: "/tenants", label: "Tenants" },
   { to: "/moves", label: "Moves" },
+  { to: "/heatmap", label: "Heatmap" },
+  { to: "/latency", label: "Latency" },
   { to: "/isolation", label: "Isolation" },
   { to: "/alarms", label: "Alarms" },
 ];
@@ -53,6 +57,8 @@ function operatorPage(path: string): ReactNode {
   if (tenantId !== undefined) return <TenantPage key={tenantId} id={tenantId} />;
   if (path === "/" || path === "/tenants") return <TenantsPage />;
   if (path === "/moves") return <MovesPage />;
+  if (path === "/heatmap") return <HeatmapPage />;
+  if (path === "/latency") return <LatencyPage />;
   if (path === "/isolation" || path.startsWith("/isolation/")) return <IsolationPage id={partAfter(path, "/isolation")} />;
   if (path === "/alarms") return <AlarmsPage />;
   return <UnknownPage />;

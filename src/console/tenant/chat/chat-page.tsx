@@ -54,7 +54,9 @@ export function ChatPage({ conversationId, isAdmin }: ChatProps): ReactNode {
   };
   const closePassage = useCallback(() => setCited(undefined), []);
   const end = useRef<HTMLDivElement>(null);
-  useEffect(() => end.current?.scrollIntoView({ block: "nearest" }), [asked]);
+  useEffect(() => {
+    end.current?.scrollIntoView({ block: "nearest" });
+  }, [asked]);
 
   return (
     <div className={cited === undefined ? "chat" : "chat chat-with-panel"}>

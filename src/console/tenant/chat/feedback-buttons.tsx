@@ -24,15 +24,24 @@ export function FeedbackButtons({ turn, conversationId }: { readonly turn: Turn;
       setFault(faultOf(error));
     }
   };
-  const thumb = (rating: Rating, label: string, sign: string): ReactNode => (
-    <button type="button" className="button button-small" aria-pressed={given === rating} aria-label={label} title={label} disabled={loading} onClick={() => void rate(rating)}>{sign}</button>
+  const thumb = (rating: Rating, label: string): ReactNode => (
+    <button type="button" className="button button-small" aria-pressed={given === rating} aria-label={label} title={label} disabled={loading} onClick={() => void rate(rating)}><Thumb rating={rating} /></button>
   );
   return (
     <div className="feedback">
-      {thumb("GOOD", "Good answer", "👍")}
-      {thumb("BAD", "Bad answer", "👎")}
+      {thumb("GOOD", "Good answer")}
+      {thumb("BAD", "Bad answer")}
       {given !== undefined && <span className="hint" role="status">Noted</span>}
       {fault !== undefined && <FaultBox fault={fault} />}
     </div>
+  );
+}
+
+/** Drawn here: the emoji is missing from the fonts of many servers' desktops. */
+function Thumb({ rating }: { readonly rating: Rating }): ReactNode {
+  return (
+    <svg className={rating === "GOOD" ? "thumb" : "thumb thumb-down"} viewBox="0 0 16 16" aria-hidden="true">
+      <path d="M1.5 7h3v7h-3zM4.5 7.5 8 1.5c1.2 0 1.9.9 1.7 2L9.3 6H13c1 0 1.7.9 1.5 1.8l-1.1 5c-.2.7-.8 1.2-1.5 1.2H4.5" />
+    </svg>
   );
 }
