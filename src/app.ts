@@ -25,6 +25,7 @@ import { FineTuningClient } from "./inference/fine-tuning-client.js";
 import { openInferencePool } from "./inference/open-inference-pool.js";
 import { LazyTokenCounter } from "./inference/token-counter.js";
 import { systemClock } from "./kernel/clock.js";
+import { noTracing, type Tracing } from "./kernel/tracing.js";
 import { badUserInput } from "./kernel/errors.js";
 import { CacheKeeper } from "./memory/cache-keeper.js";
 import { ConversationSweeper } from "./memory/conversation-sweeper.js";
@@ -34,7 +35,9 @@ import { FairQueue, slotsDefault } from "./metering/fair-queue.js";
 import { LeasedShare } from "./metering/leased-share.js";
 import { MeteredDoor } from "./metering/metered.js";
 import { WholeShare, type PoolShare } from "./metering/pool-share.js";
+import { TracedDoor } from "./metering/traced-door.js";
 import { TurnQueues } from "./metering/turn-queues.js";
+import { OtlpTracing, type OtlpOptions } from "./observability/otlp-tracing.js";
 import { ProcessTelemetry } from "./observability/telemetry.js";
 import { AdapterFiles } from "./orchestrator/adapters/adapter-files.js";
 import { AdapterTraining } from "./orchestrator/adapters/adapter-training.js";
@@ -66,6 +69,7 @@ import { EmbeddedEmbedder } from "./retrieval/embed/embedded-embedder.js";
 import { OpenAiEmbedder } from "./retrieval/embed/openai-embedder.js";
 import type { Embedder } from "./retrieval/embedder.js";
 import { searchPassages } from "./retrieval/search-passages.js";
+import { TracedRouter } from "./routing/traced-router.js";
 import { readTrustMsMax, TenantRouter } from "./routing/tenant-router.js";
 import { Guards } from "./safety/guards.js";
 import { Deadline } from "./kernel/deadline.js";
@@ -148,6 +152,7 @@ export async function startApp(config: Config, say: (line: string) => void, opti
 
 async function compose(config: Config, say: (line: string) => void, options: AppOptions, closers: Closers): Promise<App> {
   const telemetry = new ProcessTelemetry(config.logLevel);
+  const tracing = config.tracing === undefined ? noTracing : openTracing(config.tracing, telemetry, closers);
   const folder = options.tenantsFolder ?? repositoryTenants;
   const readJson = async (name: string): Promise<unknown> => JSON.parse(await readFile(join(folder, name), "utf8"));
   const policies = parseTierPolicies(await readJson("tiers.json"));
@@ -161,7 +166,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const database = await openDatabase(config, embedder, telemetry, closers, { onProgress: say, ...(options.searchIndexDelayMs === undefined ? {} : { searchIndexDelayMs: options.searchIndexDelayMs }) });
   const { control, homes, silos } = database;
   const directory = new CachedTenantDirectory(control.directory);
-  const router = new TenantRouter(directory, homes);
+  const router = tracing.isOn ? new TracedRouter(directory, homes, tracing) : new TenantRouter(directory, homes);
 
   const pseudonyms = new UserPseudonyms(control.vault);
   const ledgerOf = control.ledgerOf.bind(control);
@@ -176,7 +181,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   closers.add("budgets", () => budgets.close());
   const counter = new LazyTokenCounter();
   const modelTimeouts = options.modelIdleMs === undefined ? {} : { firstByteMs: options.modelIdleMs, idleMs: options.modelIdleMs };
-  const pool = openInferencePool({ file: await readModels(join(folder, "models.json")), ...(config.model === undefined ? {} : { model: config.model }), keys: config.modelKeys, ...(config.fineTuning === undefined ? {} : { trainerUrl: config.fineTuning.baseUrl }), timeouts: modelTimeouts }, counter, telemetry);
+  const pool = openInferencePool({ file: await readModels(join(folder, "models.json")), ...(config.model === undefined ? {} : { model: config.model }), keys: config.modelKeys, ...(config.fineTuning === undefined ? {} : { trainerUrl: config.fineTuning.baseUrl }), timeouts: modelTimeouts, ...(tracing.isOn ? { traceHeaders: () => tracing.headers() } : {}) }, counter, telemetry);
   closers.add("model connections", async () => pool.close());
   // Several servers share what a provider allows; what runs in this process is this server's own.
   const shareOf = (group: PoolGroup): PoolShare => {
@@ -189,7 +194,8 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const queues = new TurnQueues(embeddings, new Map(pool.groups.map((group) => [group.name, new FairQueue(group, shareOf(group))])), (model) => pool.groupOf(model));
   const insights = new RequestInsights(control.timings, telemetry, options.insights);
   closers.add("insights", () => insights.close());
-  const door = new MeteredDoor(quotas, budgets, queues, recorder, telemetry, insights);
+  const metered = new MeteredDoor(quotas, budgets, queues, recorder, telemetry, insights);
+  const door = tracing.isOn ? new TracedDoor(metered, tracing) : metered;
   const shared = { door, router, embedder, counter, search: searchPassages };
   const cache = new SemanticCache(systemClock);
   const cacheKeeper = new CacheKeeper(cache, directory, telemetry);
@@ -257,6 +263,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
     firstQuery: firstQuery,
     consoleFolder,
     ...(key === undefined || config.production ? {} : { demoTokens: async () => developmentTokens(config, key, await readDemoTenants(folder), ["admin", "member"]) }),
+    tracing,
     drainDelayMs: config.drainDelayMs,
     ...(config.trustedDocuments.length === 0 ? {} : { documents: await TrustedDocuments.read(config.trustedDocuments) }),
     ...(options.requestDeadlineMs === undefined ? {} : { requestDeadlineMs: options.requestDeadlineMs }),
@@ -304,6 +311,13 @@ function forgettingAll(quotas: TenantQuotas, budgets: TenantBudgets, cache: Sema
       return (await quotas.forget(tenantId)) + (await budgets.forget(tenantId));
     },
   };
+}
+
+/** The last to be closed: what the others do while they close is traced as well. */
+function openTracing(options: OtlpOptions, telemetry: ProcessTelemetry, closers: Closers): Tracing {
+  const tracing = new OtlpTracing(options, telemetry);
+  closers.add("tracing", () => tracing.close());
+  return tracing;
 }
 
 function openEmbedder(config: Config, telemetry: ProcessTelemetry): Embedder {

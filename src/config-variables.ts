@@ -62,6 +62,8 @@ export const variables = z.object({
   DRAIN_DELAY_MS: described(wholeNumber(0, 120_000).optional(), { does: "how long a stopping server still accepts requests while `/health/ready` fails: longer than your load balancer needs to see it", expected: "a whole number of milliseconds from 0 to 120000", without: "0, and 5000 in production" }),
   AUDIT_INTERVAL_MINUTES: described(z.coerce.number().min(0).max(10_080).default(60), { does: "from one isolation audit to the next; one follows every placement move as well. 0: none begins by itself. See [Isolation audit](#isolation-audit)", expected: "minutes from 0, which is never, to 10080" }),
   AUDIT_LEAK_POLICY: described(z.enum(["fail", "alarm"]).default("fail"), { does: "what a leak that an audit has found does to `/health/ready`: `fail`, until an operator's next audit passes, or `alarm`", expected: "fail or alarm" }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: described(httpUrl.optional(), { does: "traces go to `/v1/traces` there, over OTLP/HTTP ([observability](src/observability/README.md))", expected: anUrl, without: "no traces" }),
+  OTEL_TRACES_SAMPLER_ARG: described(z.coerce.number().min(0).max(1).default(0.1), { does: "the part of requests that are traced, 0 to 1; a caller's `traceparent` may ask for a few more", expected: "a number from 0 to 1" }),
   LOG_LEVEL: described(z.enum(["debug", "info", "warn", "error"]).default("info"), { does: "`debug`, `info`, `warn`, `error`; JSON lines on stderr", expected: "debug, info, warn or error" }),
 });
 

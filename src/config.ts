@@ -35,6 +35,8 @@ export interface Config {
   readonly auditIntervalMs: number;
   /** What a leak that an audit has found does to `/health/ready`. */
   readonly auditLeakPolicy: "fail" | "alarm";
+  /** Where traces go, and of which part of the requests. */
+  readonly tracing?: { readonly endpoint: string; readonly ratio: number };
   readonly logLevel: "debug" | "info" | "warn" | "error";
 }
 
@@ -96,6 +98,7 @@ function freezeConfig(env: Variables, modelKeys: Config["modelKeys"]): Config {
     drainDelayMs: env.DRAIN_DELAY_MS ?? (production ? drainDelayMsInProduction : 0),
     auditIntervalMs: env.AUDIT_INTERVAL_MINUTES * 60_000,
     auditLeakPolicy: env.AUDIT_LEAK_POLICY,
+    ...(env.OTEL_EXPORTER_OTLP_ENDPOINT === undefined ? {} : { tracing: Object.freeze({ endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT, ratio: env.OTEL_TRACES_SAMPLER_ARG }) }),
     logLevel: env.LOG_LEVEL,
   });
 }

@@ -15,6 +15,7 @@ export const longSuites = [
   "test/isolation/guards-off.test.ts",
   "test/metering/fair-queue-rates.test.ts",
   "test/metering/fair-queue-servers.test.ts",
+  "test/observability/otlp-tracing.test.ts",
   "test/orchestrator/adapters/adapter-faults.test.ts",
   "test/orchestrator/adapters/adapter-training.test.ts",
   "test/orchestrator/adapters/billed-trainings.test.ts",

@@ -6,6 +6,7 @@ import type { Telemetry } from "../kernel/telemetry.js";
 import { maskError, maskRequestError, meantError } from "../graphql/mask-errors.js";
 import { queryLimits, structuralLimits } from "../graphql/query-limits.js";
 import type { RequestContext } from "../graphql/request-context.js";
+import type { OperationTraces } from "../graphql/trace-operations.js";
 import { toHttpError } from "./http-error.js";
 import { landingPage } from "./landing-page.js";
 import type { OperationGate, RequestsAdmitted } from "./operation-gate.js";
@@ -14,12 +15,13 @@ export interface ApolloParts {
   readonly schema: GraphQLSchema;
   readonly gate: OperationGate;
   readonly telemetry: Telemetry;
+  readonly traces: OperationTraces;
   readonly production: boolean;
   /** Shown in Sandbox in development. */
   readonly firstQuery?: string;
 }
 
-export function makeApolloServer({ schema, gate, telemetry, production, firstQuery }: ApolloParts): ApolloServer<RequestContext> {
+export function makeApolloServer({ schema, gate, telemetry, traces, production, firstQuery }: ApolloParts): ApolloServer<RequestContext> {
   const log = (level: "debug" | "info" | "warn" | "error") => (message: unknown) => telemetry.log(level, String(message));
   return new ApolloServer<RequestContext>({
     schema,
@@ -41,7 +43,7 @@ export function makeApolloServer({ schema, gate, telemetry, production, firstQue
       // An APOLLO_KEY in the environment would send tenants' operations to a third party.
       ApolloServerPluginUsageReportingDisabled(),
       landingPage({ production, ...(firstQuery === undefined ? {} : { firstQuery }) }),
-      gatePlugin(gate, telemetry),
+      gatePlugin(gate, traces, telemetry),
     ],
   });
 }
@@ -56,7 +58,7 @@ function formatError(formatted: GraphQLFormattedError, error: unknown): GraphQLF
 }
 
 /** One listener for all requests: it keeps no state, so none is made for each. */
-function gatePlugin(gate: OperationGate, telemetry: Telemetry): ApolloServerPlugin<RequestContext> {
+function gatePlugin(gate: OperationGate, traces: OperationTraces, telemetry: Telemetry): ApolloServerPlugin<RequestContext> {
   const listener: GraphQLRequestListener<RequestContext> = {
     async didResolveOperation({ document, operation, request, contextValue, response }) {
       const { clock } = contextValue.deadline;
@@ -66,6 +68,7 @@ function gatePlugin(gate: OperationGate, telemetry: Telemetry): ApolloServerPlug
         // Apollo would run a subscription once, as if it were a query, past the guard on `subscribe`.
         if (operation.operation === "subscription") throw badUserInput("operation", "a subscription over plain HTTP", "WebSocket, or POST with Accept: text/event-stream");
         const admitted = await gate.admit(document, operation, request.variables ?? {}, contextValue);
+        traces.begin(operation, contextValue);
         if (admitted !== undefined) setRateLimitHeaders(response.http.headers, admitted);
       } catch (error) {
         throw toHttpError(error);
@@ -78,6 +81,7 @@ function gatePlugin(gate: OperationGate, telemetry: Telemetry): ApolloServerPlug
     },
     async willSendResponse({ request, response, contextValue }) {
       contextValue.deadline.clock.enter("send");
+      traces.end(contextValue);
       if (response.body.kind !== "single") return;
       const { errors } = response.body.singleResult;
       nameRequest(errors, contextValue);

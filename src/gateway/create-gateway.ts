@@ -6,6 +6,8 @@
 import type { ProbeExecutor } from "../audit/probe-executor.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import { buildGuardedSchema } from "../graphql/build-schema.js";
+import { noTracing, type Tracing } from "../kernel/tracing.js";
+import { OperationTraces } from "../graphql/trace-operations.js";
 import { QueryCosts } from "../graphql/query-cost.js";
 import type { RuleCoverage } from "../graphql/rule-coverage.js";
 import type { Services } from "../graphql/services.js";
@@ -50,6 +52,8 @@ export interface GatewayParts {
   readonly drainDelayMs?: number;
   /** Left out: every document may run. */
   readonly documents?: DocumentSource;
+  /** Left out: nothing is traced. */
+  readonly tracing?: Tracing;
   /** Preloaded in Sandbox and in the offline page, in development. */
   readonly firstQuery?: string;
   /** Where the console was built; the folder may be empty. */
@@ -76,17 +80,19 @@ const requestDeadlineMsDefault = 30_000;
 
 /** Throws `INTERNAL` when a field has no permission rule. */
 export async function createGateway(parts: GatewayParts): Promise<Gateway> {
-  const { production, services, telemetry, firstQuery, documents = anyDocument } = parts;
+  const { production, services, telemetry, firstQuery, documents = anyDocument, tracing = noTracing } = parts;
   const requestDeadlineMs = parts.requestDeadlineMs ?? requestDeadlineMsDefault;
   const timings = parts.timings ?? untimed;
   const preloaded = production || firstQuery === undefined ? {} : { firstQuery };
   const { schema, coverage } = buildGuardedSchema();
   const gate = new OperationGate(new QueryCosts(schema), parts.admission, parts.telemetry, timings);
+  const traces = new OperationTraces(tracing);
+  traces.traceRootFields(schema);
   const verifier = new TokenVerifier(parts.tokens, parts.keys, telemetry);
   const opener = new RequestOpener(services, parts.directory, parts.policies, telemetry);
-  const apollo = makeApolloServer({ schema, gate, telemetry, production, ...preloaded });
+  const apollo = makeApolloServer({ schema, gate, traces, telemetry, production, ...preloaded });
   await apollo.start();
-  const operations = new StreamedOperations({ schema, opener, gate, documents, telemetry, timings, requestDeadlineMs });
+  const operations = new StreamedOperations({ schema, opener, gate, documents, traces, telemetry, timings, requestDeadlineMs });
   const server = new HttpServer({
     graphql: new GraphqlEndpoint({ apollo, verifier, opener, production, documents, requestDeadlineMs }),
     events: new EventStreams(operations, verifier, documents),
@@ -101,6 +107,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     health: new Health(parts.assertReady, parts.metrics, verifier),
     cors: new Cors(parts.corsOrigins),
     telemetry,
+    tracing,
     drainDelayMs: parts.drainDelayMs ?? 0,
   });
   return {

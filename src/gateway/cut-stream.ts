@@ -45,6 +45,8 @@ export class CutStream implements AsyncGenerator<ExecutionResult, void, void> {
     private readonly onEnd: () => void,
     /** Asked when the client has gone: whether its connection broke without a word. */
     private readonly isLost: () => boolean,
+    /** Around each step: what a source does belongs to its operation, whoever asks for the step. */
+    private readonly within: <T>(work: () => T) => T = (work) => work(),
   ) {}
 
   async next(): Promise<IteratorResult<ExecutionResult, void>> {
@@ -86,7 +88,7 @@ export class CutStream implements AsyncGenerator<ExecutionResult, void, void> {
       if (signal.aborted) return cut();
       signal.addEventListener("abort", cut, { once: true });
       // Also after a cut: the source's late failure then has a handler, and its reason has been told already.
-      this.source.next().then(resolve, reject).finally(() => signal.removeEventListener("abort", cut));
+      this.within(() => this.source.next()).then(resolve, reject).finally(() => signal.removeEventListener("abort", cut));
     });
   }
 

@@ -11,6 +11,7 @@ import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { newId, type RequestId } from "../kernel/ids.js";
 import { StageClock } from "../kernel/stage-clock.js";
+import type { Tracing } from "../kernel/tracing.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import type { RequestTimings } from "../insights/timed-request.js";
 import { meantError } from "../graphql/mask-errors.js";
@@ -42,6 +43,7 @@ export interface HttpParts {
   readonly cors: Cors;
   readonly telemetry: Telemetry;
   readonly timings: RequestTimings;
+  readonly tracing: Tracing;
   /** How long requests are still accepted once readiness fails, in ms. */
   readonly drainDelayMs: number;
 }
@@ -116,10 +118,22 @@ export class HttpServer {
       if (this.#draining) setImmediate(() => this.#server.closeIdleConnections());
     });
     try {
-      await this.#route(request, response, note);
+      await this.#traced(request, response, note);
     } catch (error) {
       this.#fail(error, response, note.requestId);
     }
+  }
+
+  /** Under the trace of whoever calls. Probes and pages are not traced. */
+  #traced(request: IncomingMessage, response: ServerResponse, note: RequestNote): Promise<void> {
+    const { tracing } = this.parts;
+    const route = routeOf(pathOf(request));
+    const { method = "GET", headers: { traceparent } } = request;
+    if (!tracing.isOn || !tracedRoutes.has(route)) return this.#route(request, response, note);
+    return tracing.serve(`${method} /${route}`, { "http.request.method": method, "http.route": `/${route}`, "bulkhead.request.id": note.requestId }, typeof traceparent === "string" ? traceparent : undefined, async () => {
+      await this.#route(request, response, note);
+      tracing.annotate({ "http.response.status_code": response.statusCode });
+    });
   }
 
   async #route(request: IncomingMessage, response: ServerResponse, note: RequestNote): Promise<void> {
@@ -185,6 +199,8 @@ export class HttpServer {
     this.parts.telemetry.log(route === "graphql" ? "info" : "debug", "request", { requestId: note.requestId, caller: note.caller, method: request.method, route, status, ms: Math.round(ms * 10) / 10 });
   }
 }
+
+const tracedRoutes: ReadonlySet<string> = new Set(["graphql", "documents", "adapters"]);
 
 function pathOf(request: IncomingMessage): string {
   const url = request.url ?? "/";

@@ -7,6 +7,7 @@ import type { Telemetry } from "../kernel/telemetry.js";
 import { queryLimits, structuralLimits } from "../graphql/query-limits.js";
 import type { RequestContext } from "../graphql/request-context.js";
 import type { RequestTimings, Served } from "../insights/timed-request.js";
+import type { OperationTraces } from "../graphql/trace-operations.js";
 import type { VerifiedCaller } from "../tenancy/verified-caller.js";
 import { logUnexpected } from "./apollo-server.js";
 import { CutStream, maskResult } from "./cut-stream.js";
@@ -22,6 +23,7 @@ export interface StreamParts {
   readonly opener: RequestOpener;
   readonly gate: OperationGate;
   readonly documents: DocumentSource;
+  readonly traces: OperationTraces;
   readonly telemetry: Telemetry;
   readonly timings: RequestTimings;
   readonly requestDeadlineMs: number;
@@ -85,6 +87,7 @@ export class StreamedOperations {
       await gate.admit(document, operation, variables, contextValue);
       // Between two events of a stream nobody waits for this server; what an answer takes has stages of its own.
       clock.enter(isSubscription ? "watch" : "execute");
+      this.parts.traces.begin(operation, contextValue);
       return { schema, document, operationName: operation.name?.value ?? null, variableValues: variables, contextValue, caller, isLost };
     } catch (error) {
       deadline.dispose();
@@ -109,6 +112,7 @@ export class StreamedOperations {
     } finally {
       clearInterval(watch);
       context.deadline.dispose();
+      this.parts.traces.end(context);
     }
   }
 
@@ -124,14 +128,17 @@ export class StreamedOperations {
         return new CutStream(result, context, report, () => {
           clearInterval(watch);
           this.#running.delete(context);
+          this.parts.traces.end(context);
           release?.();
-        }, args.isLost);
+        }, args.isLost, (work) => this.parts.traces.within(context, work));
       }
       context.deadline.dispose();
+      this.parts.traces.end(context);
       release?.();
       return maskResult(result, context, report);
     } catch (error) {
       context.deadline.dispose();
+      this.parts.traces.end(context);
       release?.();
       // A result and not a throw: the libraries would close a whole socket over one operation.
       return maskResult({ errors: [new GraphQLError("No stream", { originalError: error instanceof Error ? error : undefined })] }, context, report);

@@ -19,6 +19,8 @@ export interface PoolSources {
   readonly trainerUrl?: string;
   /** For every endpoint that names none. Tests shorten them. */
   readonly timeouts?: Partial<StreamTimeouts>;
+  /** What each request to an endpoint carries so that its trace goes on there. */
+  readonly traceHeaders?: () => Readonly<Record<string, string>>;
   /** For the choice by weight and the wait before a retry. Tests take the chance out. */
   readonly random?: () => number;
 }
@@ -30,10 +32,10 @@ const environmentEndpoint = "environment";
  * The pool of a deployment. In order of preference: the environment's model, those of the file's
  * endpoints by priority, what runs in the server. Throws `BAD_USER_INPUT` as `parseModelsFile` does.
  */
-export function openInferencePool({ file, model, keys, trainerUrl, timeouts = {}, random }: PoolSources, counter: TokenCounter, telemetry: Telemetry): InferencePool {
+export function openInferencePool({ file, model, keys, trainerUrl, timeouts = {}, traceHeaders, random }: PoolSources, counter: TokenCounter, telemetry: Telemetry): InferencePool {
   const { embedded, endpoints } = parseModelsFile(file, keys, { embedded: [extractiveModel], remote: model === undefined ? [] : [model.name] });
   const configs = [...(model === undefined ? [] : [configOf(model)]), ...endpoints.toSorted((a, b) => a.priority - b.priority)];
-  const groups = groupByModels(configs.map((config) => ({ ...config, trains: trainerUrl !== undefined && withoutSlash(config.baseUrl) === withoutSlash(trainerUrl) }))).map((group) => new EndpointGroup(group.map((config) => openEndpoint(config, timeouts, counter, telemetry)), telemetry, random));
+  const groups = groupByModels(configs.map((config) => ({ ...config, trains: trainerUrl !== undefined && withoutSlash(config.baseUrl) === withoutSlash(trainerUrl) }))).map((group) => new EndpointGroup(group.map((config) => openEndpoint(config, timeouts, traceHeaders, counter, telemetry)), telemetry, random));
   return new InferencePool([...groups, ...(embedded.includes(extractiveModel) ? [new EmbeddedExtractive(counter)] : [])]);
 }
 
@@ -55,9 +57,9 @@ function configOf({ baseUrl, apiKey, name }: NonNullable<PoolSources["model"]>):
   };
 }
 
-function openEndpoint(config: EndpointConfig, timeouts: Partial<StreamTimeouts>, counter: TokenCounter, telemetry: Telemetry): PoolEndpoint {
+function openEndpoint(config: EndpointConfig, timeouts: Partial<StreamTimeouts>, traceHeaders: PoolSources["traceHeaders"], counter: TokenCounter, telemetry: Telemetry): PoolEndpoint {
   const { baseUrl, apiKey, cacheSalt, models } = config;
-  const options = { baseUrl, ...(apiKey === undefined ? {} : { apiKey }), cacheSalt, models: models.map(({ upstreamName }) => upstreamName), timeouts: { ...timeouts, ...config.timeouts } };
+  const options = { baseUrl, ...(apiKey === undefined ? {} : { apiKey }), ...(traceHeaders === undefined ? {} : { traceHeaders }), cacheSalt, models: models.map(({ upstreamName }) => upstreamName), timeouts: { ...timeouts, ...config.timeouts } };
   return new PoolEndpoint(config, new OpenAiChat(options, counter), telemetry);
 }
 

@@ -15,6 +15,8 @@ export interface OpenAiChatOptions {
   readonly timeouts?: Partial<StreamTimeouts>;
   /** The server keeps prefixes of prompts and separates them by `cache_salt`, as vLLM does. */
   readonly cacheSalt?: boolean;
+  /** What each request carries so that its trace goes on at the server. Asked when it is sent. */
+  readonly traceHeaders?: () => Readonly<Record<string, string>>;
 }
 
 /** The first byte well below a request's 30 s, so that silence is told from slowness. */
@@ -81,8 +83,8 @@ export class OpenAiChat implements InferenceBackend {
   }
 
   #headers(): Readonly<Record<string, string>> {
-    const { apiKey } = this.options;
-    return apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
+    const { apiKey, traceHeaders } = this.options;
+    return { ...traceHeaders?.(), ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }) };
   }
 
   #bodyOf(request: CompletionRequest, messages: readonly ChatMessage[]): string {

@@ -24,6 +24,7 @@ export type StubBehaviour =
 export interface StubRequest {
   readonly path: string;
   readonly authorization: string | undefined;
+  readonly traceparent: string | undefined;
   readonly body: {
     readonly model: string;
     readonly messages: readonly { readonly role: string; readonly content: string }[];
@@ -66,7 +67,7 @@ export async function startStubModelServer(): Promise<StubModelServer> {
   const requests: StubRequest[] = [];
   const server = createServer((request, response) => {
     void readBody(request).then((text) => {
-      const told: StubRequest = { path: request.url ?? "", authorization: request.headers.authorization, body: JSON.parse(text) as StubRequest["body"] };
+      const told: StubRequest = { path: request.url ?? "", authorization: request.headers.authorization, traceparent: request.headers["traceparent"]?.toString(), body: JSON.parse(text) as StubRequest["body"] };
       requests.push(told);
       state.running += 1;
       response.on("close", () => {
