@@ -1,16 +1,11 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { ClientGone } from "../kernel/client-gone.js";
-import { Deadline } from "../kernel/deadline.js";
-import { BulkheadError, notFound } from "../kernel/errors.js";
+import { notFound } from "../kernel/errors.js";
 import { isWellFormedId, type AdapterId } from "../kernel/ids.js";
-import { fieldRules, verdictOf } from "../graphql/permissions.js";
-import { asTenant, type TenantRequest } from "../graphql/request-context.js";
-import { authenticate } from "./authenticate.js";
-import type { UploadParts } from "./document-uploads.js";
+import type { TenantRequest } from "../graphql/request-context.js";
+import { FileRequests, queryOf, type FileRequestParts } from "./file-requests.js";
 import { readBytes } from "./read-body.js";
-import { callerName, servedBy, type RequestNote } from "./request-note.js";
-import { TenantShares } from "./tenant-shares.js";
+import type { RequestNote } from "./request-note.js";
 
 /** LoRA weights of a model of 7 billion parameters at rank 16 are about 30 MB. */
 const weightsBytesMax = 32 * 1_048_576;
@@ -25,46 +20,22 @@ const weightsPath = /^\/adapters\/([A-Za-z0-9_-]{1,64})\/weights$/u;
  * price are those of the mutation `trainAdapter`.
  */
 export class AdapterWeights {
-  readonly #shares = new TenantShares("openWeights", 1);
-  #open = 0;
+  readonly #requests: FileRequests;
 
-  constructor(private readonly parts: Omit<UploadParts, "telemetry">) {}
+  constructor(parts: FileRequestParts) {
+    this.#requests = new FileRequests(parts, "trainAdapter", { limit: "openWeights", placesMax: filesMax, perTenantMax: 1, full: "Too many files of weights are on their way" });
+  }
 
   static isPath(path: string): boolean {
     return path === "/adapters" || weightsPath.test(path);
   }
 
-  async serve(path: string, request: IncomingMessage, response: ServerResponse, note: RequestNote): Promise<void> {
-    const { clock } = note;
-    const deadline = Deadline.after(this.parts.requestDeadlineMs, clock);
-    clock.enter("auth");
-    response.once("close", () => {
-      if (!response.writableFinished) deadline.abort(new ClientGone(false));
-      deadline.dispose();
-    });
-    const caller = await authenticate(request.headers.authorization, this.parts.verifier);
-    note.caller = callerName(caller);
-    const context = await this.parts.opener.open(caller, note.requestId, deadline);
-    note.served = servedBy(context);
-    clock.enter("admission");
-    const verdict = verdictOf(fieldRules["Mutation"]?.["trainAdapter"], context);
-    if (verdict !== true) throw verdict;
-    if (this.#open >= filesMax) throw new BulkheadError("OVERLOADED", "Too many files of weights are on their way", { limit: "openWeights", retryAfterMs: 1_000 });
-    const giveBack = this.#shares.take(caller);
-    this.#open += 1;
-    try {
-      const tenant = asTenant(context);
-      await this.parts.gate.admitRequests(tenant, 1);
-      await (path === "/adapters" ? this.#import(tenant, request, response) : this.#export(tenant, path, response));
-    } finally {
-      this.#open -= 1;
-      giveBack();
-    }
+  serve(path: string, request: IncomingMessage, response: ServerResponse, note: RequestNote): Promise<void> {
+    return this.#requests.run(request, response, note, (tenant) => (path === "/adapters" ? this.#import(tenant, request, response) : this.#export(tenant, path, response)));
   }
 
   async #import({ services, tenant, deadline }: TenantRequest, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = request.url ?? "";
-    const query = new URLSearchParams(url.includes("?") ? url.slice(url.indexOf("?") + 1) : "");
+    const query = queryOf(request);
     deadline.clock.enter("receive");
     const file = await readBytes(request, weightsBytesMax);
     deadline.clock.enter("store");
