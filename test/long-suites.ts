@@ -4,6 +4,7 @@
  */
 export const longSuites = [
   "test/acceptance/adapters.test.ts",
+  "test/acceptance/attribution.test.ts",
   "test/acceptance/failures.test.ts",
   "test/acceptance/field-faults-spending.test.ts",
   "test/acceptance/life-cycle.test.ts",

@@ -107,13 +107,14 @@ export class HttpServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedAt = performance.now();
     this.#silent.delete(request.socket);
-    const note: RequestNote = { requestId: newId<RequestId>("request"), clock: new StageClock("receive") };
+    const note: RequestNote = { requestId: newId<RequestId>("request"), clock: new StageClock("receive", undefined, startedAt) };
     response.setHeader("x-request-id", note.requestId);
     response.setHeader("x-content-type-options", "nosniff");
     if (this.#leaving) response.setHeader("connection", "close");
     response.once("close", () => {
-      note.clock.end();
-      this.#tell(request, response, note, performance.now() - startedAt);
+      const endedAt = performance.now();
+      note.clock.end(endedAt);
+      this.#tell(request, response, note, endedAt - startedAt);
       // What began before the drain promised to keep its connection; once idle, nothing else would close it.
       if (this.#draining) setImmediate(() => this.#server.closeIdleConnections());
     });

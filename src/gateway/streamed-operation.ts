@@ -147,7 +147,7 @@ export class StreamedOperations {
 
   #timed(told: { readonly served?: Served }): StageClock {
     const startedAt = performance.now();
-    return new StageClock("parse", (times) => this.parts.timings.ended({ times, wallMs: performance.now() - startedAt, ...(told.served === undefined ? {} : { served: told.served }) }));
+    return new StageClock("parse", (times, now) => this.parts.timings.ended({ times, wallMs: now - startedAt, ...(told.served === undefined ? {} : { served: told.served }) }), startedAt);
   }
 
   /** When the server drains: streams have no end of their own to wait for. */

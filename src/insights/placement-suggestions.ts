@@ -12,8 +12,9 @@ export interface TenantActivity {
   readonly costMicroUsd: number;
   /** For which its work held slots that others waited for. */
   readonly heldMs: number;
-  /** Buckets in which its part of that, or of the cost, was the sustained part or more; of those in which there was any. */
-  readonly leadingBuckets: number;
+  /** Buckets in which it led in that, and in cost. */
+  readonly heldLeads: number;
+  readonly costLeads: number;
 }
 
 export interface RangeActivity {
@@ -29,8 +30,8 @@ export interface Suggestion {
   readonly reason: string;
 }
 
-/** A third of what all have: twice what is fair among six. With fewer than three tenants somebody has that always. */
-export const leadingShare = 0.33;
+/** Who has two fifths of what all have together leads. Among fewer than three tenants somebody always does. */
+export const leadingShare = 0.4;
 export const tenantsMin = 3;
 /** In half of the time at least: one bad hour is no reason to move a tenant. */
 export const sustainedShare = 0.5;
@@ -58,11 +59,11 @@ export function suggest({ tenants, activeBuckets, hours }: RangeActivity): reado
 
 interface Sums { readonly held: number; readonly cost: number; readonly requests: number }
 
-function reasonForSilo({ heldMs, costMicroUsd, leadingBuckets, requests, refusals }: TenantActivity, all: Sums, tenants: number, activeBuckets: number): string | undefined {
-  const isSustained = tenants >= tenantsMin && activeBuckets >= activeBucketsMin && leadingBuckets >= sustainedShare * activeBuckets;
-  const often = `in ${leadingBuckets} of ${activeBuckets} periods`;
-  if (isSustained && all.held >= heldMsMin && heldMs >= leadingShare * all.held) return `Its work held ${percent(heldMs / all.held)} of the slots that others waited for, and led ${often}`;
-  if (isSustained && all.cost > 0 && costMicroUsd >= leadingShare * all.cost) return `It spends ${percent(costMicroUsd / all.cost)} of all cost, and led ${often}`;
+function reasonForSilo({ heldMs, costMicroUsd, heldLeads, costLeads, requests, refusals }: TenantActivity, all: Sums, tenants: number, activeBuckets: number): string | undefined {
+  const isSustained = (leads: number): boolean => tenants >= tenantsMin && activeBuckets >= activeBucketsMin && leads >= sustainedShare * activeBuckets;
+  const often = (leads: number): string => `led in ${leads} of ${activeBuckets} periods`;
+  if (isSustained(heldLeads) && all.held >= heldMsMin && heldMs >= leadingShare * all.held) return `Its work held ${percent(heldMs / all.held)} of the slots that others waited for, and ${often(heldLeads)}`;
+  if (isSustained(costLeads) && costMicroUsd >= leadingShare * all.cost) return `It spends ${percent(costMicroUsd / all.cost)} of all cost, and ${often(costLeads)}`;
   if (refusals >= refusalsMin && refusals >= refusedShare * (requests + refusals)) return `It was turned away at its limits ${refusals} times beside ${requests} requests: it has outgrown the pool`;
   return undefined;
 }

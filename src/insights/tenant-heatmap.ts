@@ -134,8 +134,8 @@ export class TenantHeatmap {
     const sums = Array.from({ length: width }, (_, at) => sumOf(shown.map(({ cells }) => cells[at])));
     const tenants = shown.map(({ tenant, cells }): TenantActivity => {
       const { requests, refusals, costMicroUsd, heldMs } = sumOf(cells);
-      const leadingBuckets = sums.filter((all, at) => isLeading(cells[at], all)).length;
-      return { tenant, tierPlacement: this.policies[tenant.tier].placement, requests, refusals, costMicroUsd, heldMs, leadingBuckets };
+      const leads = (of: "heldMs" | "costMicroUsd"): number => sums.filter((all, at) => all[of] > 0 && (cells[at]?.[of] ?? 0) >= leadingShare * all[of]).length;
+      return { tenant, tierPlacement: this.policies[tenant.tier].placement, requests, refusals, costMicroUsd, heldMs, heldLeads: leads("heldMs"), costLeads: leads("costMicroUsd") };
     });
     return suggest({ tenants, activeBuckets: sums.filter(({ costMicroUsd, heldMs }) => costMicroUsd > 0 || heldMs > 0).length, hours });
   }
@@ -181,9 +181,4 @@ function sumOf(cells: readonly (Cell | undefined)[]): Cell {
     sum.total.merge(cell.total);
   }
   return sum;
-}
-
-function isLeading(cell: Cell | undefined, all: Cell): boolean {
-  if (cell === undefined) return false;
-  return (all.heldMs > 0 && cell.heldMs >= leadingShare * all.heldMs) || (all.costMicroUsd > 0 && cell.costMicroUsd >= leadingShare * all.costMicroUsd);
 }

@@ -8,7 +8,7 @@ export type Served = { readonly kind: "TENANT"; readonly tenantId: TenantId; rea
 export interface TimedRequest {
   readonly served?: Served;
   readonly times: StageTimes;
-  /** From its first byte to its end, by another clock than the one that gave `times`. */
+  /** From its first byte to its end, as whoever told it saw them. */
   readonly wallMs: number;
 }
 

@@ -32,11 +32,11 @@ export class StageClock {
 
   #stage: StageName;
 
-  /** `onEnd` is told once. */
-  constructor(stage: StageName = "other", private readonly onEnd?: (times: StageTimes) => void) {
+  /** `onEnd` is told once, and when that was. */
+  constructor(stage: StageName = "other", private readonly onEnd?: (times: StageTimes, now: number) => void, now = performance.now()) {
     this.#stage = stage;
-    this.#startedAt = performance.now();
-    this.#at = this.#startedAt;
+    this.#startedAt = now;
+    this.#at = now;
   }
 
   /** Time from here on is this stage's, except what parts take. */
@@ -74,13 +74,12 @@ export class StageClock {
   }
 
   /** Freezes it. Later calls do nothing. */
-  end(): void {
+  end(now = performance.now()): void {
     if (this.#ended) return;
-    const now = performance.now();
     this.#tick(now);
     this.#ended = true;
     for (const whole of this.#wholes.slice()) this.#leave(whole, now);
-    this.onEnd?.(this.read());
+    this.onEnd?.(this.read(), now);
   }
 
   /** Up to now, or to its end. */

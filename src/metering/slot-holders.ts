@@ -117,7 +117,9 @@ export class SlotHolders {
     this.#now = now;
     const inUse = this.#isRated ? 0 : this.#runningInAll + this.#elsewhere;
     if (inUse === 0) {
-      this.#sums[rates] = (this.#sums[rates] as number) + ms;
+      // Without rates it is the moment in which a slot goes from one call to the next.
+      const to = this.#isRated ? rates : others;
+      this.#sums[to] = (this.#sums[to] as number) + ms;
       return;
     }
     this.#part += ms / inUse;

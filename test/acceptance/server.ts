@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { startApp, type App, type AppOptions } from "../../src/app.js";
 import { parseConfig } from "../../src/config.js";
+import { addsUp } from "../../src/insights/request-insights.js";
+import type { TimedRequest } from "../../src/insights/timed-request.js";
 import { loadOrCreateDevelopmentKey, signDevelopmentToken, type DevelopmentKey } from "../../src/gateway/development-key.js";
 
 export interface GraphqlAnswer {
@@ -26,6 +28,22 @@ export function listOf(json: Json | undefined): readonly Json[] {
 
 export type As = { readonly tenant: string; readonly roles?: readonly ("member" | "admin")[]; readonly user?: string } | "operator";
 
+/** Looks at every request of a suite: its stages have to add up to its time. */
+class StageCheck {
+  #checked = 0;
+  readonly #wrong: string[] = [];
+
+  readonly look = (request: TimedRequest): void => {
+    this.#checked += 1;
+    if (!addsUp(request)) this.#wrong.push(`${request.wallMs} ms: ${request.times.stages.map(({ name, ms }) => `${name} ${ms}`).join(", ")}`);
+  };
+
+  assertRight(): void {
+    if (this.#checked === 0) throw new Error("No request was looked at, so nothing is known of their stages");
+    if (this.#wrong.length > 0) throw new Error(`The stages of ${this.#wrong.length} of ${this.#checked} requests do not add up to their time, first of ${this.#wrong[0]}`);
+  }
+}
+
 const repositoryTenants = resolve(import.meta.dirname, "../../tenants");
 
 export class TestServer {
@@ -35,6 +53,7 @@ export class TestServer {
     private readonly key: DevelopmentKey,
     private readonly environment: Record<string, string>,
     private readonly tenantsFolder: string,
+    private readonly stages: StageCheck,
   ) {}
 
   /** Without demo tenants: what a suite needs it creates through the API. */
@@ -53,8 +72,9 @@ export class TestServer {
 
   static async #startWith(dataDir: string, tenantsFolder: string, environment: Record<string, string>, options: AppOptions = {}): Promise<TestServer> {
     const env = { DATA_DIR: dataDir, PORT: "0", LOG_LEVEL: "error", AUDIT_INTERVAL_MINUTES: "0", ...deployment(), ...environment };
-    const app = await startApp(parseConfig(env), () => {}, { tenantsFolder, retireAfterMs: 300, observeMs: 0, ...options });
-    return new TestServer(dataDir, app, await loadOrCreateDevelopmentKey(dataDir), env, tenantsFolder);
+    const stages = new StageCheck();
+    const app = await startApp(parseConfig(env), () => {}, { tenantsFolder, retireAfterMs: 300, observeMs: 0, ...options, insights: { ...options.insights, onRequest: stages.look } });
+    return new TestServer(dataDir, app, await loadOrCreateDevelopmentKey(dataDir), env, tenantsFolder, stages);
   }
 
   get url(): string {
@@ -64,12 +84,13 @@ export class TestServer {
   /** Stops the server and starts another on the same data, under another environment if one is given. */
   async restart(environment: Record<string, string> = {}): Promise<void> {
     await this.app.close();
-    this.app = await startApp(parseConfig({ ...this.environment, ...environment }), () => {}, { tenantsFolder: this.tenantsFolder, retireAfterMs: 300, observeMs: 0 });
+    this.app = await startApp(parseConfig({ ...this.environment, ...environment }), () => {}, { tenantsFolder: this.tenantsFolder, retireAfterMs: 300, observeMs: 0, insights: { onRequest: this.stages.look } });
   }
 
   async stop(): Promise<void> {
     await this.app.close();
     rmSync(this.dataDir, { recursive: true, force: true });
+    this.stages.assertRight();
   }
 
   token(as: As): Promise<string> {
