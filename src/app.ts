@@ -226,6 +226,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
     directory: { create: (tenant) => administration.create(tenant), find: (id) => administration.find(id), sendHome: (id) => administration.sendHome(id), latestMove: (id) => administration.latestMove(id) },
     taps: { logs: (listener) => telemetry.tap(listener), models: (listener) => pool.tap(listener), metrics: () => telemetry.metrics() },
     inTurn: (tenantId, signal, work) => auditTurns.run(tenantId, signal, work),
+    onFinished: () => void watch.look(),
   });
   const watch = new AuditWatch({ reports: control.isolationReports, begin: (trigger) => audits.begin(trigger), telemetry }, { intervalMs: config.auditIntervalMs, onLeak: config.auditLeakPolicy });
 

@@ -26,6 +26,7 @@ export const longSuites = [
   "test/provisioning/move-requests.test.ts",
   "test/provisioning/move-turns.test.ts",
   "test/provisioning/undone-move.test.ts",
+  "test/scripts/audit.test.ts",
   "test/scripts/rerate.test.ts",
   "test/scripts/tenant.test.ts",
   "test/storage/sealing/rotate-silo-key.test.ts",

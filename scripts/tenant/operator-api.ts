@@ -56,12 +56,27 @@ export interface RerateView {
   readonly next: string | null;
 }
 
+export interface AuditView {
+  readonly id: string;
+  readonly state: "RUNNING" | "PASSED" | "LEAKED" | "FAILED";
+  readonly startedAt: string;
+  readonly finishedAt: string | null;
+  readonly probes: number;
+  readonly leaks: number;
+  readonly recall: number | null;
+  readonly failure: string | null;
+  readonly surfaces: readonly { readonly name: string; readonly probes: number; readonly leaks: number; readonly recall: number | null }[];
+  readonly coverage: { readonly fields: number; readonly covered: number; readonly uncovered: readonly string[] };
+  readonly findings: readonly { readonly surface: string; readonly operation: string; readonly description: string; readonly at: string }[];
+}
+
 interface Answer {
   readonly data?: Readonly<Record<string, unknown>> | null;
   readonly errors?: readonly { readonly message: string; readonly extensions?: { readonly code?: string } }[];
 }
 
 const moveFields = "id from to phase copied total rowsPerSecond estimatedSecondsLeft writePauseMs reverting failure";
+const auditFields = "id trigger state startedAt finishedAt probes leaks recall failure surfaces { name probes leaks recall } coverage { fields covered uncovered } findings { surface operation description at }";
 const receiptFields = "status phase removed { store what count } kept { what why } unreachable { store reason } verifiedAt";
 const tenantFields = `id name tier state placement isolation { credential keyVersion cluster } latestMove { ${moveFields} }`;
 
@@ -127,6 +142,15 @@ export class OperatorApi {
   async rerate(input: RerateOrder): Promise<RerateView> {
     const mutation = "mutation ($input: RerateUsageInput!) { rerateUsage(input: $input) { calls corrected differenceMicroUsd next } }";
     return (await this.#call<{ rerateUsage: RerateView }>(mutation, { input })).rerateUsage;
+  }
+
+  async beginAudit(probes: number | undefined): Promise<AuditView> {
+    const mutation = `mutation ($input: RunIsolationAuditInput) { runIsolationAudit(input: $input) { report { ${auditFields} } } }`;
+    return (await this.#call<{ runIsolationAudit: { report: AuditView } }>(mutation, { input: probes === undefined ? {} : { probes } })).runIsolationAudit.report;
+  }
+
+  async auditReport(id: string): Promise<AuditView> {
+    return (await this.#call<{ isolationReport: AuditView }>(`query ($id: ID) { isolationReport(id: $id) { ${auditFields} } }`, { id })).isolationReport;
   }
 
   async #call<Data>(query: string, variables: Readonly<Record<string, unknown>>): Promise<Data> {

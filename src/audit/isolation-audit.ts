@@ -25,6 +25,8 @@ export interface AuditTools {
   readonly owner: string;
   /** Runs a batch of probes in its turn, behind customers. */
   readonly inTurn: <T>(tenantId: TenantId, signal: AbortSignal, work: () => Promise<T>) => Promise<T>;
+  /** Told when a report is complete: what it means for this server must not wait for the next look. */
+  readonly onFinished: () => void;
   readonly telemetry: Telemetry;
 }
 
@@ -113,6 +115,7 @@ export class IsolationAudit {
       const { state, probes, leaks, recall, failure, startedAt } = await reports.record(id, owner, { ...result, finishedAt: new Date() }, leaseMs);
       telemetry.log(state === "PASSED" ? "info" : "error", `Isolation audit ${state}`, { reportId: id, probes, leaks, recall, failure, ms: Date.now() - startedAt.getTime() });
       telemetry.count("isolation_audits_total", { state });
+      this.tools.onFinished();
     } catch (error) {
       // It stays RUNNING and ends as FAILED with the next look: never as passed.
       telemetry.log("error", "The report of an isolation audit could not be written", { reportId: id, error: String(error) });

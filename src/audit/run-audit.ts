@@ -10,6 +10,7 @@ import { attackableIds, attackId, attackLoader, attackWeights, nameOf, pick, Tim
 import { allObjects, injectable, injectObject, injectText, takesText } from "./attacks/injections.js";
 import { askAsTheVictim, resumeAsTheVictim, searchAsTheVictim } from "./attacks/known-answers.js";
 import { attackListing, listings } from "./attacks/listings.js";
+import { compareLedgers, compareStatistics } from "./attacks/sums.js";
 import type { ObjectKind, ProbedArgument } from "./schema/probed-arguments.js";
 
 export interface AuditOrder {
@@ -30,6 +31,9 @@ type IdArgument = ProbedArgument & { readonly kind: ObjectKind };
 
 export async function runAudit(probe: Probe, order: AuditOrder): Promise<void> {
   const planted = await plantAll(probe, order);
+  // Before an attack has added a document to one of them.
+  await compareStatistics(probe, planted);
+  const plantedAt = new Date();
   const pairs = planted.flatMap((attacker) => planted.filter((victim) => victim !== attacker).map((victim) => ({ attacker, victim })));
   const timings = new Timings();
   const bare = listings(probe);
@@ -40,6 +44,7 @@ export async function runAudit(probe: Probe, order: AuditOrder): Promise<void> {
   }
   await injectOnce(probe, planted);
   await goOn(probe, { planted, ids, cursors, bare, timings, until: order.probes });
+  await compareLedgers(probe, planted, plantedAt);
   for (const { name, foreignMs, missingMs } of timings.apart()) probe.evidence.leaked("timing", name, `A foreign id takes ${foreignMs.toFixed(2)} ms and a missing one ${missingMs.toFixed(2)} ms`);
   probe.evidence.looked("timing", timings.size);
   for (const tenant of planted) await recall(probe, tenant);

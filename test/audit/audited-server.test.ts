@@ -1,4 +1,7 @@
 /** The audit in the whole server: a sound one passes, by the operator's own door, and nobody else reaches its tenants. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { listOf, TestServer, until, type Json } from "../acceptance/server.js";
 
@@ -31,7 +34,7 @@ describe("an isolation audit of a sound server", () => {
 
   test("has looked at every surface", () => {
     const names = listOf(report["surfaces"]).map((surface) => String(surface["name"]));
-    expect(names).toEqual(expect.arrayContaining(["adapters", "control plane", "conversations", "cursors", "documents", "errors", "idempotency", "injection", "ledger", "lists", "loaders", "logs", "metric labels", "model requests", "passages", "semantic cache", "streams", "timing"]));
+    expect(names).toEqual(expect.arrayContaining(["adapters", "control plane", "conversations", "cursors", "documents", "errors", "idempotency", "injection", "ledger", "lists", "loaders", "logs", "metric labels", "model requests", "passages", "semantic cache", "statistics", "streams", "timing"]));
   });
 
   test("leaves nothing with its tenants, and the next one begins anew", async () => {
@@ -48,6 +51,15 @@ describe("an isolation audit of a sound server", () => {
     const [first, again] = [await server.must("operator", ask), await server.must("operator", ask)];
     expect(again).toEqual(first);
     await until(async () => (String((await server.must("operator", "query ($id: ID) { isolationReport(id: $id) { state } }", { id: first["runIsolationAudit"]?.["report"]?.["id"] }))["isolationReport"]?.["state"]) === "RUNNING" ? undefined : true), 90_000);
+  }, 120_000);
+
+  test("is what `npm run audit` follows to its end, and tells as one JSON object", async () => {
+    const child = spawn(process.execPath, ["--import", "tsx", "scripts/audit.ts", "--json", "--probes", "100", "--url", server.url], { cwd: resolve(import.meta.dirname, "../.."), env: { PATH: process.env["PATH"], HOME: process.env["HOME"], DATA_DIR: server.dataDir } });
+    let out = "";
+    child.stdout.on("data", (part: Buffer) => (out += part.toString()));
+    const [code] = (await once(child, "close")) as [number | null];
+    expect(JSON.parse(out)).toMatchObject({ state: "PASSED", leaks: 0, recall: 1 });
+    expect(code).toBe(0);
   }, 120_000);
 
   test.each([

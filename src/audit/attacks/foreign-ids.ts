@@ -8,7 +8,8 @@ import { comparable, reachedTheId } from "./compare.js";
 const surfaces: Readonly<Record<ObjectKind, string>> = { document: "documents", passage: "passages", conversation: "conversations", message: "conversations", adapter: "adapters", move: "control plane", tenant: "control plane", report: "control plane" };
 const idKinds: Readonly<Record<Exclude<ObjectKind, "tenant">, IdKind>> = { document: "document", passage: "chunk", conversation: "conversation", message: "message", adapter: "adapter", move: "move", report: "audit" };
 
-const streamMsMax = 2_000;
+/** A stream that is refused ends at once; on a machine that is busy not within milliseconds. */
+const streamMsMax = 20_000;
 
 export function nameOf({ operation, field, path }: Pick<ProbedArgument, "operation" | "field" | "path">): string {
   return `${fieldName({ operation, field })}(${path.join(".")})`;
