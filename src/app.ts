@@ -265,6 +265,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
     consoleFolder,
     ...(key === undefined || config.production ? {} : { demoTokens: async () => developmentTokens(config, key, await readDemoTenants(folder), ["admin", "member"]) }),
     tracing,
+    pseudonymOf: (tenant) => pseudonyms.inLedger(tenant),
     drainDelayMs: config.drainDelayMs,
     ...(config.trustedDocuments.length === 0 ? {} : { documents: await TrustedDocuments.read(config.trustedDocuments) }),
     ...(options.requestDeadlineMs === undefined ? {} : { requestDeadlineMs: options.requestDeadlineMs }),

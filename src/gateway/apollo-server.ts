@@ -7,6 +7,7 @@ import { maskError, maskRequestError, meantError } from "../graphql/mask-errors.
 import { queryLimits, structuralLimits } from "../graphql/query-limits.js";
 import type { RequestContext } from "../graphql/request-context.js";
 import type { OperationTraces } from "../graphql/trace-operations.js";
+import { noteCode, noteOperation } from "../graphql/request-facts.js";
 import { toHttpError } from "./http-error.js";
 import { landingPage } from "./landing-page.js";
 import type { OperationGate, RequestsAdmitted } from "./operation-gate.js";
@@ -60,11 +61,12 @@ function formatError(formatted: GraphQLFormattedError, error: unknown): GraphQLF
 /** One listener for all requests: it keeps no state, so none is made for each. */
 function gatePlugin(gate: OperationGate, traces: OperationTraces, telemetry: Telemetry): ApolloServerPlugin<RequestContext> {
   const listener: GraphQLRequestListener<RequestContext> = {
-    async didResolveOperation({ document, operation, request, contextValue, response }) {
+    async didResolveOperation({ document, operation, queryHash, request, contextValue, response }) {
       const { clock } = contextValue.deadline;
       clock.enter("admission");
       try {
         if (operation === undefined) return;
+        noteOperation(contextValue.facts, operation, queryHash);
         // Apollo would run a subscription once, as if it were a query, past the guard on `subscribe`.
         if (operation.operation === "subscription") throw badUserInput("operation", "a subscription over plain HTTP", "WebSocket, or POST with Accept: text/event-stream");
         const admitted = await gate.admit(document, operation, request.variables ?? {}, contextValue);
@@ -118,8 +120,9 @@ function setRateLimitHeaders(headers: Map<string, string>, { limit, remaining, r
 }
 
 /** What callers see as INTERNAL is told in full here. Messages of unexpected errors are ours or a library's, not a user's text. */
-export function logUnexpected(error: GraphQLError, context: Pick<RequestContext, "requestId">, telemetry: Telemetry): void {
+export function logUnexpected(error: GraphQLError, context: Pick<RequestContext, "requestId" | "facts">, telemetry: Telemetry): void {
   const masked = maskError(error).extensions?.code;
+  noteCode(context.facts, String(masked));
   if (masked !== "INTERNAL") return;
   const cause = meantError(error) ?? error.originalError ?? error;
   telemetry.log("error", "Unexpected error in a field", { requestId: context.requestId, path: error.path?.join("."), err: cause });

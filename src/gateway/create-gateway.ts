@@ -12,6 +12,7 @@ import { QueryCosts } from "../graphql/query-cost.js";
 import type { RuleCoverage } from "../graphql/rule-coverage.js";
 import type { Services } from "../graphql/services.js";
 import { untimed, type RequestTimings } from "../insights/timed-request.js";
+import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { TenantDirectory } from "../tenancy/tenant-directory.js";
 import type { TierPolicies } from "../tenancy/tier-policy.js";
 import { AdapterWeights } from "./adapter-weights.js";
@@ -28,6 +29,7 @@ import { OfflineIde } from "./offline-ide.js";
 import { ProbeDoor } from "./probe-door.js";
 import { RequestOpener } from "./open-request.js";
 import { OperationGate, type RequestAdmission } from "./operation-gate.js";
+import { RequestLog } from "./request-log.js";
 import { StreamedOperations } from "./streamed-operation.js";
 import { TokenVerifier, type KeySource, type TokenRules } from "./token-verifier.js";
 import { anyDocument, type DocumentSource } from "./trusted-documents.js";
@@ -52,6 +54,8 @@ export interface GatewayParts {
   readonly drainDelayMs?: number;
   /** Left out: every document may run. */
   readonly documents?: DocumentSource;
+  /** A user's name in the log. Left out: users are not named. */
+  readonly pseudonymOf?: (tenant: TenantContext) => Promise<string>;
   /** Left out: nothing is traced. */
   readonly tracing?: Tracing;
   /** Preloaded in Sandbox and in the offline page, in development. */
@@ -86,13 +90,14 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const preloaded = production || firstQuery === undefined ? {} : { firstQuery };
   const { schema, coverage } = buildGuardedSchema();
   const gate = new OperationGate(new QueryCosts(schema), parts.admission, parts.telemetry, timings);
+  const log = new RequestLog(telemetry, parts.pseudonymOf ?? (() => Promise.resolve("_")));
   const traces = new OperationTraces(tracing);
   traces.traceRootFields(schema);
   const verifier = new TokenVerifier(parts.tokens, parts.keys, telemetry);
   const opener = new RequestOpener(services, parts.directory, parts.policies, telemetry);
   const apollo = makeApolloServer({ schema, gate, traces, telemetry, production, ...preloaded });
   await apollo.start();
-  const operations = new StreamedOperations({ schema, opener, gate, documents, traces, telemetry, timings, requestDeadlineMs });
+  const operations = new StreamedOperations({ schema, opener, gate, documents, traces, log, telemetry, timings, requestDeadlineMs });
   const server = new HttpServer({
     graphql: new GraphqlEndpoint({ apollo, verifier, opener, production, documents, requestDeadlineMs }),
     events: new EventStreams(operations, verifier, documents),
@@ -108,6 +113,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     cors: new Cors(parts.corsOrigins),
     telemetry,
     tracing,
+    log,
     drainDelayMs: parts.drainDelayMs ?? 0,
   });
   return {

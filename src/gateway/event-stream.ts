@@ -27,6 +27,7 @@ export class EventStreams {
           const prepared = await operations.prepare(params, caller, undefined, request.context.clock);
           const served = servedBy(prepared.contextValue);
           if (served !== undefined) request.context.served = served;
+          request.context.context = prepared.contextValue;
           request.context.clock.enter("send");
           return await operations.start(prepared);
         } catch (error) {

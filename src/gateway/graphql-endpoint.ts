@@ -77,6 +77,7 @@ export class GraphqlEndpoint {
       note.caller = callerName(caller);
       const context = await this.parts.opener.open(caller, note.requestId, deadline);
       note.served = servedBy(context);
+      note.context = context;
       return context;
     } catch (error) {
       throw toHttpError(error);

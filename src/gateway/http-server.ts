@@ -25,6 +25,7 @@ import type { GraphqlEndpoint } from "./graphql-endpoint.js";
 import type { Health } from "./health.js";
 import { toHttpAnswer } from "./http-error.js";
 import type { OfflineIde } from "./offline-ide.js";
+import type { RequestLog } from "./request-log.js";
 import type { RequestNote } from "./request-note.js";
 import type { StreamedOperations } from "./streamed-operation.js";
 import type { WebSockets } from "./web-sockets.js";
@@ -44,6 +45,7 @@ export interface HttpParts {
   readonly telemetry: Telemetry;
   readonly timings: RequestTimings;
   readonly tracing: Tracing;
+  readonly log: RequestLog;
   /** How long requests are still accepted once readiness fails, in ms. */
   readonly drainDelayMs: number;
 }
@@ -194,10 +196,14 @@ export class HttpServer {
   #tell(request: IncomingMessage, response: ServerResponse, note: RequestNote, ms: number): void {
     const route = routeOf(pathOf(request));
     const status = response.writableFinished ? String(response.statusCode) : "aborted";
-    this.parts.timings.ended({ times: note.clock.read(), wallMs: ms, ...(note.served === undefined ? {} : { served: note.served }) });
+    const times = note.clock.read();
+    this.parts.timings.ended({ times, wallMs: ms, ...(note.served === undefined ? {} : { served: note.served }) });
     this.parts.telemetry.count("http_requests", { route, status });
     this.parts.telemetry.observe("http_request_ms", ms, { route });
-    this.parts.telemetry.log(route === "graphql" ? "info" : "debug", "request", { requestId: note.requestId, caller: note.caller, method: request.method, route, status, ms: Math.round(ms * 10) / 10 });
+    const { requestId, caller, context } = note;
+    const http = { method: request.method, route, status, bytesIn: Number(request.headers["content-length"] ?? 0), bytesOut: Number(response.getHeader("content-length") ?? 0) };
+    const transport = request.headers.accept === "text/event-stream" ? "SSE" : "HTTP";
+    this.parts.log.write(route === "graphql" ? "info" : "debug", { requestId, transport, ...(caller === undefined ? {} : { caller }), ...(context === undefined ? {} : { context }), times, wallMs: ms, http });
   }
 }
 

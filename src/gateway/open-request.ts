@@ -62,6 +62,6 @@ export class RequestOpener {
   }
 
   #scope(requestId: RequestId, deadline: Deadline): Omit<AnonymousRequest, "kind"> {
-    return { requestId, deadline, services: this.services, telemetry: this.telemetry, _shield: { cache: {} } };
+    return { requestId, deadline, services: this.services, telemetry: this.telemetry, facts: { codes: [] }, _shield: { cache: {} } };
   }
 }

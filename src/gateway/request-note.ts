@@ -12,6 +12,7 @@ export interface RequestNote {
   readonly clock: StageClock;
   /** Once they have been let in. */
   served?: Served;
+  context?: RequestContext;
 }
 
 export function servedBy(context: RequestContext): Served | undefined {

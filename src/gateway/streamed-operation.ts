@@ -16,7 +16,9 @@ import type { OperationGate } from "./operation-gate.js";
 import { servedBy } from "./request-note.js";
 import { SingleAnswer } from "./single-answer.js";
 import { TenantShares } from "./tenant-shares.js";
-import type { DocumentRequest, DocumentSource } from "./trusted-documents.js";
+import { noteOperation } from "../graphql/request-facts.js";
+import type { RequestLog } from "./request-log.js";
+import { sha256Of, type DocumentRequest, type DocumentSource } from "./trusted-documents.js";
 
 export interface StreamParts {
   readonly schema: GraphQLSchema;
@@ -24,6 +26,7 @@ export interface StreamParts {
   readonly gate: OperationGate;
   readonly documents: DocumentSource;
   readonly traces: OperationTraces;
+  readonly log: RequestLog;
   readonly telemetry: Telemetry;
   readonly timings: RequestTimings;
   readonly requestDeadlineMs: number;
@@ -40,6 +43,11 @@ export interface PreparedOperation extends ExecutionArgs {
   readonly caller: VerifiedCaller;
   /** Whether the client's connection broke without a word. Where that cannot be told, as over SSE, every end is on purpose. */
   readonly isLost: () => boolean;
+}
+
+interface Told {
+  served?: Served;
+  context?: RequestContext;
 }
 
 /** A stream's life ends with its token; a day at most, for timers of 32 bits and for tokens that never end. */
@@ -70,11 +78,11 @@ export class StreamedOperations {
    */
   async prepare(request: StreamRequest, caller: VerifiedCaller, isLost = () => false, whole?: StageClock): Promise<PreparedOperation> {
     const { schema, opener, gate } = this.parts;
-    const told: { served?: Served } = {};
+    const told: Told = {};
     const clock = whole?.part("parse") ?? this.#timed(told);
     // A socket goes on reading for a while after it was told to close.
     if (caller.expiresAt * 1_000 <= Date.now()) throw unauthenticated("The token has expired");
-    const { document, operation, variables } = this.#parse(request);
+    const { text, document, operation, variables } = this.#parse(request);
     const requestId = newId<RequestId>("request");
     const isSubscription = operation.operation === "subscription";
     const deadline = Deadline.after(isSubscription ? streamMs(caller) : this.parts.requestDeadlineMs, clock);
@@ -83,6 +91,8 @@ export class StreamedOperations {
       const contextValue = await opener.open(caller, requestId, deadline);
       const served = servedBy(contextValue);
       if (served !== undefined) told.served = served;
+      told.context = contextValue;
+      noteOperation(contextValue.facts, operation, sha256Of(text));
       clock.enter("admission");
       await gate.admit(document, operation, variables, contextValue);
       // Between two events of a stream nobody waits for this server; what an answer takes has stages of its own.
@@ -145,9 +155,17 @@ export class StreamedOperations {
     }
   }
 
-  #timed(told: { readonly served?: Served }): StageClock {
+  /** Over a socket each operation is a request: it is timed and logged by itself. */
+  #timed(told: Told): StageClock {
     const startedAt = performance.now();
-    return new StageClock("parse", (times, now) => this.parts.timings.ended({ times, wallMs: now - startedAt, ...(told.served === undefined ? {} : { served: told.served }) }), startedAt);
+    return new StageClock("parse", (times, now) => {
+      const wallMs = now - startedAt;
+      const { served, context } = told;
+      this.parts.timings.ended({ times, wallMs, ...(served === undefined ? {} : { served }) });
+      if (context === undefined) return;
+      const caller = context.kind === "TENANT" ? context.tenant.tenantId : "operator";
+      this.parts.log.write("info", { requestId: context.requestId, transport: "WEBSOCKET", caller, context, times, wallMs, http: { route: "graphql" } });
+    }, startedAt);
   }
 
   /** When the server drains: streams have no end of their own to wait for. */
@@ -155,7 +173,7 @@ export class StreamedOperations {
     for (const context of this.#running) context.deadline.abort(serviceUnavailable("The server is stopping"));
   }
 
-  #parse(request: StreamRequest): { document: DocumentNode; operation: OperationDefinitionNode; variables: Record<string, unknown> } {
+  #parse(request: StreamRequest): { text: string; document: DocumentNode; operation: OperationDefinitionNode; variables: Record<string, unknown> } {
     const text = this.parts.documents.documentOf(request);
     if (typeof text !== "string") throw badUserInput("query", "no text", "a GraphQL document");
     const document = parse(text, { maxTokens: queryLimits.tokensMax });
@@ -166,7 +184,7 @@ export class StreamedOperations {
     if (!operation) throw badUserInput("operationName", "no operation of that name", "the name of one operation of the document");
     const variables = request.variables ?? {};
     if (typeof variables !== "object" || Array.isArray(variables)) throw badUserInput("variables", "no object", "an object");
-    return { document, operation, variables: variables as Record<string, unknown> };
+    return { text, document, operation, variables: variables as Record<string, unknown> };
   }
 
   #watchSuspension(caller: VerifiedCaller, context: RequestContext): NodeJS.Timeout {

@@ -5,6 +5,7 @@ import type { Telemetry } from "../kernel/telemetry.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { VerifiedOperator } from "../tenancy/verified-caller.js";
 import type { Loaders } from "./loaders.js";
+import type { RequestFacts } from "./request-facts.js";
 import type { Services } from "./services.js";
 
 interface OperationScope {
@@ -12,6 +13,8 @@ interface OperationScope {
   readonly deadline: Deadline;
   readonly services: Services;
   readonly telemetry: Telemetry;
+  /** For the request's line in the log. Left out: nobody writes one. */
+  readonly facts?: RequestFacts;
   /** Where graphql-shield would keep rule results. Ours are `no_cache`, so it stays empty; it must exist because shield writes it onto contexts that lack it. */
   readonly _shield: { cache: Record<string, never> };
 }

@@ -9,6 +9,7 @@ import { ConversationType } from "../conversation/conversation.type.js";
 import { maskError, meantError } from "../mask-errors.js";
 import { formatMicroUsd } from "../money.js";
 import { asTenant, type RequestContext, type TenantRequest } from "../request-context.js";
+import { noteAnswer, noteCode } from "../request-facts.js";
 import { responsePath } from "../response-path.js";
 import type { AnswerEvent, Answered, AskInput } from "../services.js";
 import { AnswerEventType, AnswerType, AskInputType, AskResultType } from "./answer.type.js";
@@ -24,6 +25,7 @@ export class AnswerResolver {
   async ask(@Arg("input", () => AskInputType) input: AskInputType, @Ctx() context: RequestContext, @Info() info: GraphQLResolveInfo): Promise<AnswerView | Refusal> {
     const request = asTenant(context);
     const result = await request.services.answers.run(request.tenant, request.deadline, parseAskInput(input), responsePath(info));
+    noteAnswer(request.facts, result);
     return isRefusal(result) ? result : toView(result, request);
   }
 
@@ -60,12 +62,15 @@ async function* answerEvents(input: AskInputType | undefined, context: RequestCo
   try {
     for await (const event of request.services.answerStreams.stream(request.tenant, request.deadline, parseAskInput(input), responsePath(info))) {
       hasStarted = true;
+      if (event.kind === "ANSWER" || event.kind === "REFUSAL") noteAnswer(request.facts, event);
       yield event.kind === "ANSWER" ? await toView(event, request) : event;
     }
   } catch (error) {
     // The end of the listener's own time, by token, suspension or drain, is told by whoever cuts the stream.
     if (!hasStarted || request.deadline.signal.aborted) throw error;
-    yield failedView(error, request);
+    const failed = failedView(error, request);
+    noteCode(request.facts, failed.code);
+    yield failed;
   }
 }
 
