@@ -5,6 +5,7 @@
 export const longSuites = [
   "test/acceptance/adapters.test.ts",
   "test/acceptance/attribution.test.ts",
+  "test/acceptance/conversation-summary.test.ts",
   "test/acceptance/failures.test.ts",
   "test/acceptance/field-faults-spending.test.ts",
   "test/acceptance/life-cycle.test.ts",
@@ -13,6 +14,7 @@ export const longSuites = [
   "test/audit/audited-server.test.ts",
   "test/erasing/erased-adapters.test.ts",
   "test/inference/endpoint-pool.test.ts",
+  "test/isolation/field-faults.test.ts",
   "test/isolation/guards-off.test.ts",
   "test/metering/fair-queue-rates.test.ts",
   "test/metering/fair-queue-servers.test.ts",

@@ -53,6 +53,14 @@ describe("a question over GraphQL", () => {
     expect(viewer["viewer"]).toEqual({ placement: "SILO", tier: "ENTERPRISE", tenant: { id: "cedar" }, roles: ["ADMIN"], user: "anna" });
   });
 
+  test("is in a response that nothing between may keep, and one body gets each tenant its own (A28)", async () => {
+    const answers = await Promise.all([birchAdmin, cedarAdmin].map((admin) => server.ask(admin, "{ viewer { tenant { id } } documents { nodes { title } } }")));
+    expect(answers.map(({ headers, data }) => [headers.get("cache-control"), headers.get("etag"), data["viewer"]?.["tenant"]?.["id"], data["documents"]?.["nodes"]])).toEqual([
+      ["no-store", null, "birch", [{ title: "Birch handbook" }]],
+      ["no-store", null, "cedar", [{ title: "Cedar handbook" }]],
+    ]);
+  });
+
   test("that the documents do not answer is said to be unanswered", async () => {
     const { ask } = await server.must(birchAdmin, askText, { input: { question: "What is the boiling point of tungsten carbide on Jupiter?" } });
     expect(ask).toMatchObject({ finishReason: "ABSTAINED", citations: [] });

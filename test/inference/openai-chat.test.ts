@@ -55,6 +55,11 @@ describe("an OpenAI-compatible model", () => {
     expect(JSON.stringify(sent?.body)).not.toContain("key-1");
   });
 
+  it("is offered no tool and no function: what it writes is text, whatever it looks like (A8)", async () => {
+    await complete();
+    expect(Object.keys(server.requests.at(-1)?.body ?? {}).toSorted()).toEqual(["max_tokens", "messages", "model", "stream", "stream_options", "user"]);
+  });
+
   it("gets retrieved text fenced between markers of this request alone", async () => {
     await complete();
     await complete();

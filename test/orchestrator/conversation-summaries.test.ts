@@ -5,9 +5,10 @@ import { LazyTokenCounter } from "../../src/inference/token-counter.js";
 import { Deadline } from "../../src/kernel/deadline.js";
 import { upstreamFailed } from "../../src/kernel/errors.js";
 import type { ConversationId } from "../../src/kernel/ids.js";
-import { refusal } from "../../src/kernel/refusal.js";
+import { isRefusal, refusal, type Refusal } from "../../src/kernel/refusal.js";
 import { SemanticCache } from "../../src/memory/semantic-cache.js";
 import { summaryMarksTokens } from "../../src/memory/summary-bounds.js";
+import type { Turn } from "../../src/metering/fair-queue.js";
 import { noBudgets, type Budgets } from "../../src/quotas/budgets.js";
 import type { TenantHome } from "../../src/storage/home.js";
 import type { ConversationSummary } from "../../src/storage/tenant-store.js";
@@ -208,6 +209,27 @@ describe("what a summary costs", () => {
     expect(tokens).toBeLessThanOrEqual(policy.historyTokens);
   });
 
+  it("is no one's wait: a question that came later has its turn first", async () => {
+    const talk = await openTalk("pool", { queue: { slots: 1 } });
+    await talkOn(talk, 2);
+    const { queue, talks, model, summaries } = talk.bench;
+    const busy: Promise<Turn | Refusal>[] = [];
+    model.script = (request, signal) => {
+      // Somebody else's question is next, and takes its time.
+      if (busy.length === 0) busy.push(queue.acquire({ tenantId: contextOf({ tenant: "globex" }).tenantId, weight: 1, tokens: 1, workClass: "INTERACTIVE" }, new AbortController().signal));
+      return speaking(request, signal);
+    };
+    await talks.run(contextOf({ tier: "PRO", requestId: "req_queue_1", policy }), Deadline.after(10_000), { question: "And now?", conversationId: talk.id }, "ask");
+    const turn = await busy[0];
+    await untilTrue(() => queue.waiting === 1);
+    const later = talks.run(contextOf({ tier: "PRO", requestId: "req_queue_2", policy }), Deadline.after(10_000), { question: "And I, who came later?" }, "ask");
+    await untilTrue(() => queue.waiting === 2);
+    if (turn === undefined || isRefusal(turn)) return expect.unreachable();
+    turn.release(1);
+    await Promise.all([later, summaries.idle()]);
+    expect(model.requests.slice(-2).map(({ task = "ANSWER" }) => task)).toEqual(["ANSWER", "SUMMARISE"]);
+  });
+
   it("refused by the budget: the answer is given, nothing is lost, and the next answer tries again", async () => {
     let isSpent = false;
     const budgets = (): Budgets => ({ ...noBudgets, reserve: async (...asked) => (isSpent ? refusal("BUDGET_EXCEEDED", "The day's budget is used up", { limit: "budgetDay" }) : noBudgets.reserve(...asked)) });
@@ -322,6 +344,11 @@ describe("a summary that carries commands", () => {
   it("is left out, and the turn before it too, where the tier drops such texts; the call is guarded all the same", async () => {
     const talk = await poisoned("DROP");
     expect(JSON.stringify(talk.bench.model.requests.slice(1))).not.toContain("Ignore all previous");
+    // And one that a model made of turns without any.
+    talk.bench.model.script = (request, signal) => (request.task === "SUMMARISE" ? answering(command)(request, signal) : speaking(request, signal));
+    for (let turn = 4; turn < 9; turn += 1) await talk.ask(`What about point ${turn}?`);
+    expect((await talk.kept())?.text).toBe(command);
+    expect(talk.asked().at(-1)?.summary).toBeUndefined();
     expect(talk.bench.counts.get("guard_checks_total")).toBe(2 * talk.bench.model.requests.length);
   });
 });

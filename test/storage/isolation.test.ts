@@ -87,6 +87,23 @@ describe("a tenant that knows another's ids", () => {
     expect((await foreign.store.documents.get(own.id))?.title).toBe("Their secret");
   });
 
+  it("may even hold a conversation of the same id and the same user: turns, summary and clearing stay each one's own (A10)", async () => {
+    const { id } = foreign.conversation;
+    const db = deployment.client.db(deployment.database("pool"));
+    const theirRow = await db.collection<{ _id: string }>("conversations").findOne({ _id: `acme-2/${id}` });
+    await db.collection<{ _id: string }>("conversations").insertOne({ ...theirRow, _id: `acme/${id}`, tenant_id: "acme", title: "Mine", turns: 0 } as { _id: string });
+    const [ours, other] = [store.conversationsOf(theirs.userId), foreign.store.conversationsOf(theirs.userId)];
+    const before = await other.get(id);
+    const turns = await other.latest(id, 5);
+    await ours.append(id, { question: "my question", answer: "my answer" });
+    expect(await ours.summarise(id, 0, { text: "my summary", turns: 1 })).toBe(true);
+    expect(await ours.get(id)).toMatchObject({ title: "Mine", summary: { text: "my summary" } });
+    expect((await ours.latest(id, 5)).map(({ question }) => question)).toEqual(["my question"]);
+    expect([await other.get(id), await other.latest(id, 5)]).toEqual([before, turns]);
+    expect(await ours.clear(id)).toBe(true);
+    expect([await other.get(id), await other.latest(id, 5)]).toEqual([before, turns]);
+  });
+
   it("gets nothing by a cursor out of the other's list", async () => {
     await foreign.store.documents.add(newDocument(), caps);
     const page = await foreign.store.documents.page({ first: 1 }, {});
