@@ -3,7 +3,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app.tsx";
 import { SessionGate } from "./session/session.tsx";
-import { applyTheme } from "./shell/theme.ts";
+import { followTheme } from "./shell/theme.ts";
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/shell.css";
@@ -11,7 +11,7 @@ import "./styles/parts.css";
 import "./styles/chat.css";
 import "./styles/charts.css";
 
-applyTheme();
+followTheme();
 const root = document.getElementById("root");
 if (root !== null) {
   createRoot(root).render(

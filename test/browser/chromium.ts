@@ -35,7 +35,8 @@ export class Browser {
     return new Browser(context, profile);
   }
 
-  async visit(url: string, path: string): Promise<Visit> {
+  /** `prepare` is run before anything is loaded. */
+  async visit(url: string, path: string, prepare?: (page: Page) => Promise<void>): Promise<Visit> {
     const page = await this.context.newPage();
     const outside: string[] = [];
     const errors: string[] = [];
@@ -47,6 +48,7 @@ export class Browser {
       outside.push(route.request().url());
       await route.abort("internetdisconnected");
     });
+    await prepare?.(page);
     await page.goto(`${url}${path}`, { waitUntil: "domcontentloaded" });
     return { page, outside, errors };
   }

@@ -9,6 +9,9 @@ type Heatmap = NonNullable<HeatmapQuery["heatmap"]>;
 const cellWidth = 26;
 const cellHeight = 22;
 
+/** How many columns wide the time over a column is. */
+const labelColumns = 4;
+
 interface Place {
   readonly row: number;
   readonly column: number;
@@ -50,7 +53,7 @@ export function HeatGrid({ heatmap }: { readonly heatmap: Heatmap }): ReactNode 
           <thead>
             <tr>
               <th scope="col">Tenant</th>
-              {columns.map((column, index) => <th key={column} scope="col" className="heat-time"><span className={index % labelled === 0 ? undefined : "visually-hidden"}>{formatDayClock(column)}</span></th>)}
+              {columns.map((column, index) => <th key={column} scope="col" className="heat-time"><span className={index % labelled === 0 && columns.length - index >= labelColumns ? undefined : "visually-hidden"}>{formatDayClock(column)}</span></th>)}
               <th scope="col" className="number">Total</th>
               <th scope="col" className="number">Limits hit</th>
             </tr>

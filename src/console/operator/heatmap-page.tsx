@@ -9,6 +9,7 @@ import { PageHead } from "../ui/page-head.tsx";
 import { HeatGrid } from "./heat-grid.tsx";
 import { formatMeasure } from "./heat-measure.ts";
 import { bucketOf, fromOf, spans, type Span } from "./span.ts";
+import { TableBox } from "../ui/table-box.tsx";
 
 const measures: readonly { readonly value: HeatmapMeasure; readonly label: string }[] = [
   { value: "COST", label: "Cost" },
@@ -53,14 +54,14 @@ export function HeatmapPage(): ReactNode {
       {heatmap != null && heatmap.rows.length > 0 && (
         <details>
           <summary>As a table</summary>
-          <div className="table-box">
+          <TableBox label="Totals by tenant">
             <table className="table">
               <thead><tr><th scope="col">Tenant</th><th scope="col" className="number">Total</th><th scope="col" className="number">Limits hit</th></tr></thead>
               <tbody>
                 {heatmap.rows.map(({ tenant, total, refusals }) => <tr key={tenant.id}><th scope="row">{tenant.name}</th><td className="number">{formatMeasure(heatmap.measure, heatmap.unit, total)}</td><td className="number">{formatCount(refusals)}</td></tr>)}
               </tbody>
             </table>
-          </div>
+          </TableBox>
         </details>
       )}
     </>

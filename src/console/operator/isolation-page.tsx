@@ -8,6 +8,7 @@ import { Empty, FaultNotice, Skeleton } from "../ui/notices.tsx";
 import { PageHead } from "../ui/page-head.tsx";
 import { Pager, usePaging } from "../ui/pager.tsx";
 import { IsolationReportView } from "./isolation-report.tsx";
+import { TableBox } from "../ui/table-box.tsx";
 
 /** A run's counts grow while it is under way; there is no subscription for it. */
 const lookAgainMs = 3_000;
@@ -38,7 +39,7 @@ export function IsolationPage({ id }: { readonly id?: string }): ReactNode {
       {page == null && error === undefined && <Skeleton lines={8} label="Loading reports" />}
       {page != null && page.nodes.length === 0 && <Empty title="No audit has run yet"><p>Run one above. It tries to reach one tenant's data from another by every operation, and says what it found.</p></Empty>}
       {page != null && page.nodes.length > 0 && (
-        <div className="table-box">
+        <TableBox label="Reports">
           <table className="table table-cards">
             <caption className="visually-hidden">Reports, newest first</caption>
             <thead><tr><th scope="col">Begun</th><th scope="col">State</th><th scope="col">Trigger</th><th scope="col" className="number">Probes</th><th scope="col" className="number">Leaks</th><th scope="col" className="number">Recall</th></tr></thead>
@@ -55,7 +56,7 @@ export function IsolationPage({ id }: { readonly id?: string }): ReactNode {
               ))}
             </tbody>
           </table>
-        </div>
+        </TableBox>
       )}
       {page != null && <Pager paging={paging} info={page.pageInfo} />}
       {shown !== undefined && <IsolationReportView key={shown} id={shown} lookAgainMs={isRunning ? lookAgainMs : 0} />}

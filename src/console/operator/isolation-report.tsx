@@ -5,6 +5,7 @@ import { Badge, StateBadge } from "../ui/badge.tsx";
 import { formatCount, formatMoment, formatPercent } from "../ui/format.ts";
 import { Meter } from "../ui/meter.tsx";
 import { FaultNotice, Skeleton } from "../ui/notices.tsx";
+import { TableBox } from "../ui/table-box.tsx";
 
 export function IsolationReportView({ id, lookAgainMs }: { readonly id: string; readonly lookAgainMs: number }): ReactNode {
   const { data, error, refetch } = useQuery(IsolationReportDocument, { variables: { id }, pollInterval: lookAgainMs });
@@ -24,7 +25,7 @@ export function IsolationReportView({ id, lookAgainMs }: { readonly id: string; 
       {findings.length === 0 && report.state === "PASSED" && <p>No leak in {formatCount(report.probes)} probes, and owners found {report.recall == null ? "their own" : formatPercent(report.recall)} of what is theirs.</p>}
       <Meter kind="progress" label="Fields of the schema covered" share={coverage.covered / Math.max(1, coverage.fields)} text={`${coverage.covered} of ${coverage.fields}`} />
       {coverage.uncovered.length > 0 && <p className="notice notice-warn">Not covered: {coverage.uncovered.join("; ")}</p>}
-      <div className="table-box">
+      <TableBox label="Surfaces">
         <table className="table">
           <thead><tr><th scope="col">Surface</th><th scope="col" className="number">Probes</th><th scope="col" className="number">Leaks</th><th scope="col" className="number">Recall</th></tr></thead>
           <tbody>
@@ -38,7 +39,7 @@ export function IsolationReportView({ id, lookAgainMs }: { readonly id: string; 
             ))}
           </tbody>
         </table>
-      </div>
+      </TableBox>
     </section>
   );
 }

@@ -10,6 +10,7 @@ import { PageHead } from "../ui/page-head.tsx";
 import { Holders } from "./queue-holders.tsx";
 import { fromOf, spans, type Span } from "./span.ts";
 import { StageShares } from "./stage-shares.tsx";
+import { TableBox } from "../ui/table-box.tsx";
 
 type Attribution = NonNullable<LatencyAttributionQuery["latencyAttribution"]>;
 
@@ -34,7 +35,10 @@ export function LatencyPage(): ReactNode {
           <section className="panel">
             <h2>All tenants <span className="muted">{formatCount(found.requests)} requests</span></h2>
             <StageShares label="All tenants" stages={found.stages} names={found.stages.map(({ name }) => name)} />
-            <StageTable stages={found.stages} />
+            <details>
+              <summary>As a table, with percentiles</summary>
+              <StageTable stages={found.stages} />
+            </details>
           </section>
           {found.tenants.map((tenant) => <TenantLatency key={tenant.tenant.id} latency={tenant} names={found.stages.map(({ name }) => name)} isSlow={found.verdict.slowTenants.some(({ id }) => id === tenant.tenant.id)} />)}
         </>
@@ -62,7 +66,7 @@ function Verdict({ found: { verdict } }: { readonly found: Attribution }): React
 
 function StageTable({ stages }: { readonly stages: Attribution["stages"] }): ReactNode {
   return (
-    <div className="table-box">
+    <TableBox label="Stages">
       <table className="table">
         <thead><tr><th scope="col">Stage</th><th scope="col" className="number">Share</th><th scope="col" className="number">Mean</th><th scope="col" className="number">p50</th><th scope="col" className="number">p95</th><th scope="col" className="number">p99</th></tr></thead>
         <tbody>
@@ -78,7 +82,7 @@ function StageTable({ stages }: { readonly stages: Attribution["stages"] }): Rea
           ))}
         </tbody>
       </table>
-    </div>
+    </TableBox>
   );
 }
 

@@ -1,5 +1,5 @@
 import { useMutation, useSubscription } from "@apollo/client/react";
-import type { ReactNode } from "react";
+import { useEffect, useRef, type ReactNode } from "react";
 import { CancelMoveDocument, MoveProgressDocument, RevertMoveDocument, type MovePartsFragment, type MovePhase } from "../generated/operations.ts";
 import { StateBadge } from "../ui/badge.tsx";
 import { formatCount, formatLeft, formatMoment, formatMs, formatWord } from "../ui/format.ts";
@@ -17,13 +17,20 @@ export function isMoving({ phase }: Pick<MovePartsFragment, "phase">): boolean {
 /** A move with its phases as steps. While it is under way each event of its subscription draws it anew. */
 export function MoveView({ move, heading, onEnded }: { readonly move: MovePartsFragment; readonly heading?: ReactNode; readonly onEnded: () => void }): ReactNode {
   const at = steps.indexOf(move.phase);
+  const moving = isMoving(move);
+  const wasMoving = useRef(moving);
+  useEffect(() => {
+    // The event that ends a move says nothing of the tenant's new home.
+    if (wasMoving.current && !moving) onEnded();
+    wasMoving.current = moving;
+  }, [moving, onEnded]);
   return (
     <section className="panel">
       <div className="panel-head">
         <h2>{heading ?? "Latest move"} <span className="muted">{formatWord(move.from)} → {formatWord(move.to)}, {formatWord(move.fromTier)} → {formatWord(move.toTier)}</span></h2>
         <StateBadge state={move.phase} />
       </div>
-      {isMoving(move) && <FollowMove id={move.id} onEnded={onEnded} />}
+      {moving && <FollowMove id={move.id} />}
       {at !== -1 && (
         <ol className="steps" aria-label="Phases">
           {steps.map((step, place) => (
@@ -38,7 +45,7 @@ export function MoveView({ move, heading, onEnded }: { readonly move: MovePartsF
         {move.finishedAt != null && `, over ${formatMoment(move.finishedAt)}`}
         {move.writePauseMs != null && `; writes waited at most ${formatMs(move.writePauseMs)}`}
       </p>
-      {isMoving(move) && <MoveActions move={move} />}
+      {moving && <MoveActions move={move} />}
     </section>
   );
 }
@@ -49,8 +56,8 @@ function rowsText({ copied, total, rowsPerSecond, estimatedSecondsLeft }: MovePa
   return `${formatCount(copied)} of ${formatCount(total)}${rate}${left}`;
 }
 
-function FollowMove({ id, onEnded }: { readonly id: string; readonly onEnded: () => void }): ReactNode {
-  const { error } = useSubscription(MoveProgressDocument, { variables: { id }, onComplete: onEnded });
+function FollowMove({ id }: { readonly id: string }): ReactNode {
+  const { error } = useSubscription(MoveProgressDocument, { variables: { id } });
   return error === undefined ? null : <FaultNotice error={error} />;
 }
 

@@ -9,6 +9,7 @@ import { PageHead } from "../ui/page-head.tsx";
 import { Pager, usePaging } from "../ui/pager.tsx";
 import { CreateTenantDialog } from "./create-tenant-dialog.tsx";
 import { tiers } from "./tiers.ts";
+import { TableBox } from "../ui/table-box.tsx";
 
 const states: readonly TenantState[] = ["ACTIVE", "SUSPENDED", "ERASING", "ERASED"];
 
@@ -45,7 +46,7 @@ export function TenantsPage(): ReactNode {
       {page == null && error === undefined && <Skeleton lines={8} label="Loading tenants" />}
       {page != null && page.nodes.length === 0 && <Empty title="No tenant here"><p>Add one, or ask for another tier or state above.</p></Empty>}
       {page != null && page.nodes.length > 0 && (
-        <div className="table-box">
+        <TableBox label="Tenants">
           <table className="table table-cards">
             <caption className="visually-hidden">Tenants</caption>
             <thead>
@@ -64,7 +65,7 @@ export function TenantsPage(): ReactNode {
               ))}
             </tbody>
           </table>
-        </div>
+        </TableBox>
       )}
       {page != null && <Pager paging={paging} info={page.pageInfo} />}
       {creating && <CreateTenantDialog onClose={() => setCreating(false)} onCreated={(id) => { setCreating(false); void refetch(); navigate(`/tenants/${id}`); }} />}

@@ -12,6 +12,14 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
+let navigations = 0;
+window.addEventListener("popstate", () => (navigations += 1));
+
+/** Whether the page that is shown was reached from another one, not loaded. */
+export function wasNavigatedTo(): boolean {
+  return navigations > 0;
+}
+
 function readPath(): string {
   return location.pathname.slice(base.length).replace(/\/+$/, "") || "/";
 }
@@ -22,6 +30,7 @@ export function usePath(): string {
 }
 
 export function navigate(path: string, { replace = false } = {}): void {
+  navigations += 1;
   if (replace) history.replaceState(null, "", base + path);
   else history.pushState(null, "", base + path);
   for (const listener of listeners) listener();

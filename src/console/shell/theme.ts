@@ -11,25 +11,29 @@ function chosenTheme(): Theme | undefined {
   return stored === "light" || stored === "dark" ? stored : undefined;
 }
 
-/** Once before the first drawing, so that the sign-in has it too. */
-export function applyTheme(theme = chosenTheme()): void {
-  document.documentElement.dataset["theme"] = theme ?? (matchMedia(darkQuery).matches ? "dark" : "light");
+function presentTheme(): Theme {
+  return chosenTheme() ?? (matchMedia(darkQuery).matches ? "dark" : "light");
+}
+
+/** Once before the first drawing, so that the sign-in has it too; from then on with the machine's preference. */
+export function followTheme(): void {
+  const apply = (): void => void (document.documentElement.dataset["theme"] = presentTheme());
+  matchMedia(darkQuery).addEventListener("change", apply);
+  apply();
 }
 
 /** The machine's preference until a person chooses. */
 export function useTheme(): readonly [Theme, (theme: Theme) => void] {
-  const [theme, setTheme] = useState<Theme>(() => chosenTheme() ?? (matchMedia(darkQuery).matches ? "dark" : "light"));
+  const [theme, setTheme] = useState<Theme>(presentTheme);
   useEffect(() => {
     const media = matchMedia(darkQuery);
-    const follow = (): void => {
-      if (chosenTheme() === undefined) setTheme(media.matches ? "dark" : "light");
-    };
+    const follow = (): void => setTheme(presentTheme());
     media.addEventListener("change", follow);
     return () => media.removeEventListener("change", follow);
   }, []);
-  useEffect(() => applyTheme(theme), [theme]);
   const choose = (next: Theme): void => {
     localStorage.setItem(storageKey, next);
+    document.documentElement.dataset["theme"] = next;
     setTheme(next);
   };
   return [theme, choose];

@@ -7,6 +7,7 @@ import { formatMoment } from "../ui/format.ts";
 import { Empty, FaultNotice, Skeleton } from "../ui/notices.tsx";
 import { PageHead } from "../ui/page-head.tsx";
 import { Pager, usePaging } from "../ui/pager.tsx";
+import { TableBox } from "../ui/table-box.tsx";
 
 interface Named {
   readonly id: string;
@@ -26,7 +27,7 @@ export function ConversationsPage(): ReactNode {
       {page == null && error === undefined && <Skeleton lines={6} label="Loading conversations" />}
       {page != null && page.nodes.length === 0 && <Empty title="No conversations yet"><p><Link to="/chat">Ask a question</Link>: it begins one.</p></Empty>}
       {page != null && page.nodes.length > 0 && (
-        <div className="table-box">
+        <TableBox label="Conversations">
           <table className="table table-cards">
             <caption className="visually-hidden">Conversations, newest first</caption>
             <thead>
@@ -43,7 +44,7 @@ export function ConversationsPage(): ReactNode {
               ))}
             </tbody>
           </table>
-        </div>
+        </TableBox>
       )}
       {page != null && <Pager paging={paging} info={page.pageInfo} />}
       {doomed !== undefined && <ClearConversation conversation={doomed} onClose={() => setDoomed(undefined)} onCleared={() => { setDoomed(undefined); void refetch(); }} />}

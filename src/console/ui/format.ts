@@ -15,6 +15,7 @@ export const formatPercent = (share: number): string => `${fraction.format(share
 
 /** From milliseconds. */
 export function formatMs(ms: number): string {
+  if (ms === 0) return "0 ms";
   if (ms < 1) return `${ms.toFixed(2)} ms`;
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1_000) return `${whole.format(ms)} ms`;

@@ -1,11 +1,12 @@
 import { useEffect, useRef, type ReactNode } from "react";
+import { wasNavigatedTo } from "../shell/router.tsx";
 
-/** A page's heading. It takes the focus when the page is opened, as a page that was loaded would. */
+/** A page's heading. It takes the focus when one comes from another page; a page that was loaded begins at the skip link. */
 export function PageHead({ title, children }: { readonly title: string; readonly children?: ReactNode }): ReactNode {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     document.title = `${title} · Bulkhead`;
-    heading.current?.focus({ preventScroll: true });
+    if (wasNavigatedTo()) heading.current?.focus({ preventScroll: true });
   }, [title]);
   return (
     <div className="page-head">

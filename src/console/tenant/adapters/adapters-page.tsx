@@ -8,6 +8,7 @@ import { Empty, FaultNotice, Skeleton } from "../../ui/notices.tsx";
 import { PageHead } from "../../ui/page-head.tsx";
 import { Pager, usePaging } from "../../ui/pager.tsx";
 import { TrainDialog } from "./train-dialog.tsx";
+import { TableBox } from "../../ui/table-box.tsx";
 
 type Adapter = NonNullable<AdaptersQuery["adapters"]>["nodes"][number];
 
@@ -30,7 +31,7 @@ export function AdaptersPage(): ReactNode {
       {page == null && error === undefined && <Skeleton lines={5} label="Loading adapters" />}
       {page != null && page.nodes.length === 0 && <Empty title="No adapters yet"><p>Rate answers under Ask, then train one from what was found good or corrected.</p></Empty>}
       {page != null && page.nodes.length > 0 && (
-        <div className="table-box">
+        <TableBox label="Adapters">
           <table className="table table-cards">
             <caption className="visually-hidden">Adapters, newest first</caption>
             <thead>
@@ -52,7 +53,7 @@ export function AdaptersPage(): ReactNode {
               ))}
             </tbody>
           </table>
-        </div>
+        </TableBox>
       )}
       {page != null && <Pager paging={paging} info={page.pageInfo} />}
       {training && <TrainDialog onClose={() => setTraining(false)} onBegun={() => { setTraining(false); void refetch(); }} />}

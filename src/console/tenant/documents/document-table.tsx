@@ -4,6 +4,7 @@ import { IngestionDocument, RetryIngestionDocument, type DocumentPartsFragment }
 import { StateBadge } from "../../ui/badge.tsx";
 import { formatBytes, formatCount, formatMoment, formatWord } from "../../ui/format.ts";
 import { FaultNotice } from "../../ui/notices.tsx";
+import { TableBox } from "../../ui/table-box.tsx";
 
 interface TableProps {
   readonly documents: readonly DocumentPartsFragment[];
@@ -13,7 +14,7 @@ interface TableProps {
 
 export function DocumentTable({ documents, isAdmin, onDelete }: TableProps): ReactNode {
   return (
-    <div className="table-box">
+    <TableBox label="Documents">
       <table className="table table-cards">
         <caption className="visually-hidden">Documents, newest first</caption>
         <thead>
@@ -31,7 +32,7 @@ export function DocumentTable({ documents, isAdmin, onDelete }: TableProps): Rea
           {documents.map((document) => <DocumentRow key={document.id} document={document} isAdmin={isAdmin} onDelete={onDelete} />)}
         </tbody>
       </table>
-    </div>
+    </TableBox>
   );
 }
 
