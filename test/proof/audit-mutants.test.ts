@@ -27,6 +27,8 @@ interface Verdict {
   readonly verdict: string;
   readonly why: string;
   readonly reached: boolean;
+  /** What `/health/ready` answered after a leak. */
+  readonly ready?: number;
 }
 
 const calls = listCalls(repository);
@@ -60,6 +62,7 @@ describe("a driver call without its tenant", () => {
     const audited = await server.audit(name);
     if (audited.verdict !== "PASSED") {
       table.push({ ...audited, by: `audit ${audited.verdict}` });
+      if (audited.verdict === "LEAKED") expect(audited.ready, "a server that leaks is not ready").toBe(503);
       return;
     }
     const failed = await failingSuite(tree.root, name);

@@ -27,14 +27,24 @@ async function healthy(): Promise<boolean> {
   }
 }
 
-async function verdictOn(name: string): Promise<{ verdict: string; why: string }> {
+async function status(): Promise<number> {
+  return (await fetch(`${server.url}/health/ready`)).status;
+}
+
+/** After a leak a load balancer must take the server out; learned within the server's own next look. */
+async function readiness(wanted: number): Promise<number> {
+  return until(async () => ((await status()) === wanted ? wanted : undefined), 10_000).catch(status);
+}
+
+async function verdictOn(name: string): Promise<{ verdict: string; why: string; ready?: number }> {
   process.env["MUTANT"] = name;
   delete process.env["MUTANT_REACHED"];
   try {
     const report = await audit(1);
     const [finding] = (report["findings"] ?? []) as unknown as { surface: string; operation: string; description: string }[];
     const why = finding === undefined ? String(report["failure"]) : `${finding.surface}, ${finding.operation}: ${finding.description}`;
-    return { verdict: String(report["state"]), why };
+    const verdict = String(report["state"]);
+    return verdict === "LEAKED" ? { verdict, why, ready: await readiness(503) } : { verdict, why };
   } catch (error) {
     return { verdict: "BROKEN", why: String(error).split("\n")[0] ?? "" };
   } finally {
@@ -53,9 +63,9 @@ async function settle(): Promise<void> {
 await settle();
 process.stdout.write("READY\n");
 for await (const name of createInterface({ input: process.stdin })) {
-  const { verdict, why } = await verdictOn(name);
+  const { verdict, why, ready } = await verdictOn(name);
   const reached = process.env["MUTANT_REACHED"] === name;
-  process.stdout.write(`VERDICT ${JSON.stringify({ name, verdict, why, reached })}\n`);
+  process.stdout.write(`VERDICT ${JSON.stringify({ name, verdict, why, reached, ready })}\n`);
   if (verdict !== "PASSED") await settle();
 }
 await server.stop();
