@@ -9,6 +9,11 @@ import { buildConsole, openAs } from "./console-world.js";
 const handbook = "# Notice\n\nThe notice period at Hazel is six weeks.";
 const admin: As = { tenant: "hazel" };
 
+async function ask(page: Page, question: string): Promise<void> {
+  await page.getByRole("textbox", { name: "Question" }).fill(question);
+  await page.keyboard.press("Enter");
+}
+
 describe.skipIf(!browserIsThere())("what one does in the console", () => {
   let server: TestServer;
   let browser: Browser;
@@ -18,10 +23,6 @@ describe.skipIf(!browserIsThere())("what one does in the console", () => {
   const open = async (as: As, path: string, url?: string): Promise<Page> => {
     visit = await openAs(browser, server, as, path, url);
     return visit.page;
-  };
-  const ask = async (page: Page, question: string): Promise<void> => {
-    await page.getByRole("textbox", { name: "Question" }).fill(question);
-    await page.keyboard.press("Enter");
   };
 
   beforeAll(async () => {

@@ -17,9 +17,12 @@ function presentTheme(): Theme {
 
 /** Once before the first drawing, so that the sign-in has it too; from then on with the machine's preference. */
 export function followTheme(): void {
-  const apply = (): void => void (document.documentElement.dataset["theme"] = presentTheme());
-  matchMedia(darkQuery).addEventListener("change", apply);
-  apply();
+  matchMedia(darkQuery).addEventListener("change", applyTheme);
+  applyTheme();
+}
+
+function applyTheme(): void {
+  document.documentElement.dataset["theme"] = presentTheme();
 }
 
 /** The machine's preference until a person chooses. */
