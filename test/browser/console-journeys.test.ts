@@ -117,14 +117,17 @@ describe.skipIf(!browserIsThere())("what one does in the console", () => {
 
   test("a connection that breaks in the middle is opened again, and the answer comes whole, asked and paid for once", async () => {
     const proxy = await CuttableProxy.start(server.url);
-    model.behave("slow", `${"word ".repeat(60)}end [1].`);
+    model.behave("slow", `${"word ".repeat(200)}end [1].`);
     const asked = model.requests.length;
     const page = await open(admin, "/chat", proxy.uri);
     await ask(page, "How long is the notice period, slowly?");
     await expect.poll(async () => (await page.locator(".answer-text").innerText().catch(() => "")).split("word").length, { timeout: 10_000 }).toBeGreaterThan(5);
+    // Heard again from its first word: what was shown before the break must not stand before it.
+    await page.evaluate("window.most = 0; setInterval(() => { window.most = Math.max(window.most, (document.querySelector('.answer-text')?.textContent.match(/word/g) ?? []).length); }, 10)");
     proxy.cut(300);
-    await page.locator(".facts").waitFor({ timeout: 20_000 });
-    expect((await page.locator(".answer-text").innerText()).match(/word/g)?.length).toBe(60);
+    await page.locator(".facts").waitFor({ timeout: 60_000 });
+    expect((await page.locator(".answer-text").innerText()).match(/word/g)?.length).toBe(200);
+    expect(await page.evaluate("window.most")).toBe(200);
     expect(model.requests.length - asked).toBe(1);
     expect(proxy.cutSockets).toBeGreaterThan(0);
     await page.close();

@@ -57,7 +57,7 @@ describe.skipIf(!browserIsThere())("every page of the console", () => {
     await page.close();
   });
 
-  test("an answer with its passage, its facts have no serious fault either", async () => {
+  test("an answer, its passage and its facts have no serious fault either", async () => {
     const { page, outside, errors } = await openAs(browser, server, admin, "/chat");
     await page.getByRole("textbox", { name: "Question" }).fill("How many days of annual leave does a full-time employee have?");
     await page.keyboard.press("Enter");

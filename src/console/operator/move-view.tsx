@@ -27,7 +27,7 @@ export function MoveView({ move, heading, onEnded }: { readonly move: MovePartsF
   return (
     <section className="panel">
       <div className="panel-head">
-        <h2>{heading ?? "Latest move"} <span className="muted">{formatWord(move.from)} → {formatWord(move.to)}, {formatWord(move.fromTier)} → {formatWord(move.toTier)}</span></h2>
+        <h2>{heading ?? "Latest move"} <span className="muted">{formatWord(move.from)} → {formatWord(move.to)}{move.fromTier !== move.toTier && `, ${formatWord(move.fromTier)} → ${formatWord(move.toTier)}`}</span></h2>
         <StateBadge state={move.phase} />
       </div>
       {moving && <FollowMove id={move.id} />}
