@@ -13,6 +13,7 @@ const eventsMax = 200;
 /** What an answer may cost a deployment with a dear model. */
 const answerTokens = 64;
 export async function plant(probe: Probe, tenantId: TenantId, known: { readonly moves: readonly string[]; readonly report: string }): Promise<ProbeTenant> {
+  const since = new Date();
   const word = Object.fromEntries(words.map((name) => [name, probe.canaries.make(tenantId, name)])) as Record<Word, string>;
   const caller = callerOf(tenantId, `${word.user}@${tenantId}.invalid`);
   const owner = new Owner(probe, caller);
@@ -23,7 +24,7 @@ export async function plant(probe: Probe, tenantId: TenantId, known: { readonly 
   const cached = `What is the keyword of the vault ${word.question}?`;
   await owner.askTwice(cached, word);
   const adapter = await probe.executor.importWeights(caller, `Adapter ${word.adapter}`, Buffer.from(`weights ${word.weights}`));
-  return { caller, words: word, questions: { keyed, cached }, ids: { document: documents, passage: passages, conversation: talk.conversations, message: talk.messages, adapter: [adapter], tenant: [tenantId], move: known.moves, report: [known.report] } };
+  return { caller, since, words: word, questions: { keyed, cached }, ids: { document: documents, passage: passages, conversation: talk.conversations, message: talk.messages, adapter: [adapter], tenant: [tenantId], move: known.moves, report: [known.report] } };
 }
 
 function vaultText(word: Readonly<Record<Word, string>>): string {
@@ -31,7 +32,7 @@ function vaultText(word: Readonly<Record<Word, string>>): string {
 }
 
 /** After the attacks: everything is still there, and found by its owner. */
-export async function recall(probe: Probe, { caller, words: word, ids }: ProbeTenant): Promise<void> {
+export async function recall(probe: Probe, { caller, since, words: word, ids }: ProbeTenant): Promise<void> {
   const owner = new Owner(probe, caller);
   const { evidence } = probe;
   const lists = await owner.must("{ documents(first: 100) { nodes { id title tags state } } conversations(first: 100) { nodes { id title messages { nodes { id question answer } } } } adapters(first: 100) { nodes { id name } } }");
@@ -53,7 +54,7 @@ export async function recall(probe: Probe, { caller, words: word, ids }: ProbeTe
     const file = await probe.executor.exportWeights(caller, id as Parameters<typeof probe.executor.exportWeights>[1]);
     evidence.recalled("adapters", file.toString("utf8").includes(word.weights), `${caller.tenantId} does not get its weights`);
   }
-  const ledger = await owner.must("mutation { exportUsage(input: {}) { rows csv } }");
+  const ledger = await owner.must("mutation ($from: DateTime) { exportUsage(input: { from: $from }) { rows csv } }", { from: since.toISOString() });
   evidence.recalled("ledger", ledger.text.includes("COMPLETION") || ledger.text.includes("CACHE_HIT"), `${caller.tenantId} does not find its usage`);
 }
 

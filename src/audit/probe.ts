@@ -8,6 +8,8 @@ import type { ObjectKind } from "./schema/probed-arguments.js";
 /** What one probe tenant holds, and whose it is. */
 export interface ProbeTenant {
   readonly caller: ProbeCaller;
+  /** Before its first call of this run: the ledger keeps those of earlier ones. */
+  readonly since: Date;
   readonly words: Readonly<Record<Word, string>>;
   /** The question that was asked under `words.key`, and the one whose answer is in the cache. */
   readonly questions: { readonly keyed: string; readonly cached: string };

@@ -23,7 +23,7 @@ function probeOf(schema: GraphQLSchema): Probe {
 }
 
 const planted: ProbeTenant = {
-  caller: callerOf(parseTenantId("audit-probe-a"), "user"), words: Object.fromEntries(words.map((word) => [word, word])) as Record<Word, string>, questions: { keyed: "q", cached: "q" },
+  caller: callerOf(parseTenantId("audit-probe-a"), "user"), since: new Date(), words: Object.fromEntries(words.map((word) => [word, word])) as Record<Word, string>, questions: { keyed: "q", cached: "q" },
   ids: { document: ["doc_1"], passage: ["chk_1"], conversation: ["cnv_1"], message: ["msg_1"], adapter: ["adp_1"], move: ["mov_1"], tenant: ["audit-probe-a"], report: ["aud_1"] },
 };
 
