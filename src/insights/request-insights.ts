@@ -56,6 +56,8 @@ export class RequestInsights implements RequestTimings {
   readonly #widths: readonly { readonly width: TimingWidth; readonly ms: number; readonly keptMs: number }[];
   /** By width, period and tenant. */
   readonly #periods = new Map<string, Period>();
+  /** Tenants of a width's period. */
+  readonly #counts = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
   #flushing: Promise<void> | undefined;
   #isFailing = false;
@@ -105,8 +107,10 @@ export class RequestInsights implements RequestTimings {
   forget(tenant: string): number {
     let forgotten = 0;
     for (const [key, { tenant: of, figures }] of this.#periods) {
-      if (of === tenant) forgotten += Number(this.#periods.delete(key));
-      else figures.forgetHolder(tenant);
+      if (of === tenant) {
+        this.#remove(key);
+        forgotten += 1;
+      } else figures.forgetHolder(tenant);
     }
     return forgotten;
   }
@@ -126,17 +130,22 @@ export class RequestInsights implements RequestTimings {
     const key = `${width} ${from} ${tenant}`;
     let period = this.#periods.get(key);
     if (period === undefined) {
-      if (tenant !== othersName && this.#countOf(width, from) >= tenantsMax) return this.#period(othersName, width, from);
+      const count = this.#counts.get(`${width} ${from}`) ?? 0;
+      if (tenant !== othersName && count >= tenantsMax) return this.#period(othersName, width, from);
+      this.#counts.set(`${width} ${from}`, count + 1);
       this.#periods.set(key, (period = { tenant, width, from, figures: new TenantFigures(), isChanged: true }));
     }
     period.isChanged = true;
     return period.figures;
   }
 
-  #countOf(width: TimingWidth, from: number): number {
-    let count = 0;
-    for (const period of this.#periods.values()) if (period.width === width && period.from === from) count += 1;
-    return count;
+  #remove(key: string): void {
+    const period = this.#periods.get(key);
+    if (period === undefined || !this.#periods.delete(key)) return;
+    const of = `${period.width} ${period.from}`;
+    const left = (this.#counts.get(of) ?? 1) - 1;
+    if (left > 0) this.#counts.set(of, left);
+    else this.#counts.delete(of);
   }
 
   async #flush(): Promise<void> {
@@ -169,8 +178,8 @@ export class RequestInsights implements RequestTimings {
     const over = [...this.#periods].filter(([, { width, from }]) => from + (lengthOf.get(width) ?? 0) <= now);
     const waiting = over.filter(([, { isChanged }]) => isChanged).toSorted(([, a], [, b]) => a.from - b.from);
     const lost = waiting.slice(0, Math.max(0, waiting.length - pendingMax));
-    for (const [key, { isChanged }] of over) if (!isChanged) this.#periods.delete(key);
-    for (const [key] of lost) this.#periods.delete(key);
+    for (const [key, { isChanged }] of over) if (!isChanged) this.#remove(key);
+    for (const [key] of lost) this.#remove(key);
     if (lost.length > 0) this.telemetry.log("error", "Timings of requests were given up because they cannot be written", { periods: lost.length });
   }
 

@@ -4,7 +4,7 @@ import { refusal, type Refusal } from "../kernel/refusal.js";
 import { FlowQueue, type Flow, type Waiter } from "./flow-queue.js";
 import { LinePace } from "./line-pace.js";
 import { WholeShare, type Demand, type PoolShare, type ShareUser } from "./pool-share.js";
-import { SlotHolders, type HeldSince } from "./slot-holders.js";
+import { holdingOf, SlotHolders } from "./slot-holders.js";
 
 /** The highest first. A class waits while a call of a higher one does, and all but the first leave a slot free for it. */
 export const workClasses = ["INTERACTIVE", "INGEST", "AUDIT", "MOVE"] as const;
@@ -28,7 +28,7 @@ export interface Turn {
   readonly kind: "TURN";
   readonly waitedMs: number;
   /** Who held the slots while the call waited: adds up to `waitedMs`. Empty when it had its turn at once. */
-  heldBy(): readonly Holder[];
+  readonly heldBy: readonly Holder[];
   /** Who has held slots beside the call since its turn began. To be asked before its release. */
   heldBeside(): readonly Holder[];
   release(usedTokens: number): void;
@@ -55,6 +55,9 @@ const waitingMaxDefault = 10_000;
 const holdSmoothing = 0.1;
 /** A call is refused for its deadline only when its turn is expected this many times later: calls that leave shorten the line. */
 const lateness = 1.25;
+
+const nobody: readonly Holder[] = Object.freeze([]);
+const askNobody = (): readonly Holder[] => nobody;
 
 /** The calls of one class. */
 interface Line {
@@ -158,7 +161,9 @@ export class FairQueue implements ShareUser {
       const since = performance.now();
       const look = this.#holders.look(since);
       const leave = () => {
-        if (queue.remove(waiter)) reject(signal.reason);
+        if (!queue.remove(waiter)) return;
+        this.#holders.drop(look);
+        reject(signal.reason);
       };
       const waiter: Waiter = {
         flow,
@@ -166,7 +171,7 @@ export class FairQueue implements ShareUser {
         grant: () => {
           signal.removeEventListener("abort", leave);
           const now = performance.now();
-          resolve(this.#turn(line, flow, request, now, { ms: now - since, by: this.#holders.since(look, now) }));
+          resolve(this.#turn(line, flow, request, now, now - since, this.#holders.since(look, now)));
         },
       };
       signal.addEventListener("abort", leave, { once: true });
@@ -176,18 +181,17 @@ export class FairQueue implements ShareUser {
     });
   }
 
-  #turn({ rank, queue }: Line, flow: Flow, request: TurnRequest, since: number, waited?: { readonly ms: number; readonly by: HeldSince }): Turn {
+  #turn({ rank, queue }: Line, flow: Flow, request: TurnRequest, since: number, waitedMs = 0, heldBy = nobody): Turn {
     const { tenantId, weight, tokens } = request;
     this.#running += 1;
-    const held = this.#holders.started(tenantId, request.workClass, since);
-    const beside = request.watchesOthers === true ? this.#besides(request, since) : undefined;
+    const held = this.#holders.started((flow.holding ??= holdingOf(tenantId, request.workClass)), since);
     this.share.started(tenantId, weight, rank, tokens);
     let released = false;
     return {
       kind: "TURN",
-      waitedMs: waited?.ms ?? 0,
-      heldBy: () => waited?.by.list() ?? [],
-      heldBeside: () => beside?.() ?? [],
+      waitedMs,
+      heldBy,
+      heldBeside: request.watchesOthers === true ? this.#besides(request, since) : askNobody,
       release: (usedTokens) => {
         if (released) return;
         released = true;
@@ -204,11 +208,9 @@ export class FairQueue implements ShareUser {
 
   #besides({ tenantId, workClass: work }: TurnRequest, since: number): () => readonly Holder[] {
     const look = this.#holders.look(since);
-    const before = this.#holders.part;
-    return () => {
-      const held = this.#holders.since(look, performance.now());
-      return held.list({ tenantId, work, ms: this.#holders.part - before });
-    };
+    const before = this.#holders.partNow(since);
+    let held: readonly Holder[] | undefined;
+    return () => (held ??= this.#holders.since(look, performance.now(), { tenantId, work, ms: this.#holders.partNow(performance.now()) - before }));
   }
 
   #mayStart({ rank }: Line): boolean {
@@ -224,7 +226,7 @@ export class FairQueue implements ShareUser {
   /** Somebody waits: for a slot that this server has not, or for the provider's rates. */
   #awaitShare(): void {
     const { slots, pauseMs } = this.share;
-    this.#holders.bounded(Math.max(0, this.options.slots - slots), pauseMs > 0 && this.#running < slots, performance.now());
+    this.#holders.bounded(Math.max(0, this.options.slots - slots), pauseMs > 0 && this.#running < slots);
     if (this.#running >= slots || pauseMs === Number.POSITIVE_INFINITY) return this.share.wanted();
     if (pauseMs === 0 || this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {

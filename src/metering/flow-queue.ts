@@ -1,4 +1,5 @@
 import { FlowHeap, type HeapItem } from "./flow-heap.js";
+import type { Holding } from "./slot-holders.js";
 
 /** One tenant's calls of one class. */
 export interface Flow extends HeapItem {
@@ -10,6 +11,8 @@ export interface Flow extends HeapItem {
   waitingTokens: number;
   /** Charged for calls that run: bounds, of which most comes back. */
   runningTokens: number;
+  /** Once a call of it has had a turn. */
+  holding?: Holding;
 }
 
 export interface Waiter {

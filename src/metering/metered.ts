@@ -93,7 +93,7 @@ export class MeteredDoor implements Door {
         return this.#refused(context, turn);
       }
       this.telemetry.observe("model_queue_wait_ms", turn.waitedMs, { kind: call.kind });
-      if (turn.waitedMs > 0 && call.workClass === "INTERACTIVE") this.timings.heldUp(context.tenantId, "queue_wait", turn.heldBy());
+      if (turn.waitedMs > 0 && call.workClass === "INTERACTIVE") this.timings.heldUp(context.tenantId, "queue_wait", turn.heldBy);
       call.onTurn?.();
       return new MeteredVisit(context, call, source, turn, this.recorder);
     } catch (error) {

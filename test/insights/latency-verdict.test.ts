@@ -27,6 +27,8 @@ const holder = (tenantId: string, work: Holder["work"], ms: number): Holder => (
 const quiet = (tenant: string): TenantWindow => windowOf(tenant, figuresOf(50, usual));
 const none = new TenantFigures();
 
+const summaryBy = (work: "ELSEWHERE" | "RATES" | "OTHERS"): string => judge([windowOf("a", figuresOf(50, { ...usual, queue_wait: 600 }, [{ work, ms: 25_000 }, holder("b", "MOVE", 1_000)])), quiet("b"), quiet("c")]).summary;
+
 describe("the verdict on a stretch of time", () => {
   it("says nobody when all are as usual", () => {
     expect(judge([quiet("a"), quiet("b")])).toMatchObject({ scope: "NOBODY", slowTenants: [], because: [], summary: expect.stringContaining("Nobody is slow: of 2 tenants") });
@@ -79,10 +81,9 @@ describe("the verdict on a stretch of time", () => {
   });
 
   it("names no tenant where other servers, rates or many small ones took the slots", () => {
-    const by = (work: "ELSEWHERE" | "RATES" | "OTHERS") => judge([windowOf("a", figuresOf(50, { ...usual, queue_wait: 600 }, [{ work, ms: 25_000 }, holder("b", "MOVE", 1_000)])), quiet("b"), quiet("c")]).summary;
-    expect(by("ELSEWHERE")).toContain("other servers had 96 % of the slots");
-    expect(by("RATES")).toContain("the provider's rates took 96 %");
-    expect(by("OTHERS")).toContain("many tenants together held 96 %");
+    expect(summaryBy("ELSEWHERE")).toContain("other servers had 96 % of the slots");
+    expect(summaryBy("RATES")).toContain("the provider's rates took 96 %");
+    expect(summaryBy("OTHERS")).toContain("many tenants together held 96 %");
   });
 
   it("judges a tenant without a usual by its wait alone, and not by a model that may always be so slow", () => {
