@@ -36,7 +36,7 @@ export class Browser {
   }
 
   /** `prepare` is run before anything is loaded. */
-  async visit(url: string, path: string, prepare?: (page: Page) => Promise<void>): Promise<Visit> {
+  async visit(url: string, path: string, prepare?: (page: Page) => Promise<unknown>): Promise<Visit> {
     const page = await this.context.newPage();
     const outside: string[] = [];
     const errors: string[] = [];

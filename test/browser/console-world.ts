@@ -20,7 +20,7 @@ export function buildConsole(): void {
 /** Opens a page of the console with the caller's token where the sign-in would have put it. */
 export async function openAs(browser: Browser, server: TestServer, as: As, path: string, url = server.url): Promise<Visit> {
   const token = await server.token(as);
-  return browser.visit(url, `/console${path}`, (page) => page.addInitScript((text) => sessionStorage.setItem("bulkhead.token", text), token));
+  return browser.visit(url, `/console${path}`, (page) => page.addInitScript({ content: `sessionStorage.setItem("bulkhead.token", ${JSON.stringify(token)})` }));
 }
 
 export const looks = [
@@ -43,7 +43,7 @@ export async function faultsOf(page: Page, name: string): Promise<readonly Fault
   for (const { theme, width } of looks) {
     await page.setViewportSize({ width, height: width < 500 ? 844 : 800 });
     await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
-    await page.waitForFunction((wanted) => document.documentElement.dataset["theme"] === wanted, theme);
+    await page.waitForFunction(`document.documentElement.dataset.theme === ${JSON.stringify(theme)}`);
     const look = `${name}, ${theme}, ${width} px`;
     if (pictures !== undefined) await page.screenshot({ path: join(pictures, `console-${name.replaceAll(/\W+/g, "-")}-${theme}-${width}.png`) });
     // What a theme changes is its colours: the rest is looked at once a width.
