@@ -111,6 +111,14 @@ describe("who held the slots between two looks", () => {
     );
   });
 
+  it("takes nothing from before the look for something, when a holder gives its place to another", () => {
+    const holders = new SlotHolders(0);
+    for (let at = 0; at < 30; at += 1) holders.ended(holders.started(holdingOf(`t${at}` as TenantId, "INTERACTIVE"), 10 * at), 10 * at + 10);
+    const look = holders.look(300);
+    holders.ended(holders.started(holdingOf("late" as TenantId, "INTERACTIVE"), 300), 310);
+    expect(holders.since(look, 310)).toEqual([{ tenantId: "late", work: "INTERACTIVE", ms: 10 }]);
+  });
+
   it("names the one that floods among hundreds that come and go", () => {
     const holders = new SlotHolders(0);
     const look = holders.look(0);
