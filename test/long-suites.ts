@@ -16,6 +16,7 @@ export const longSuites = [
   "test/inference/endpoint-pool.test.ts",
   "test/isolation/field-faults.test.ts",
   "test/isolation/guards-off.test.ts",
+  "test/isolation/tenant-in-every-command.test.ts",
   "test/metering/fair-queue-rates.test.ts",
   "test/metering/fair-queue-servers.test.ts",
   "test/observability/otlp-tracing.test.ts",

@@ -31,11 +31,11 @@ export const withoutTenant: Readonly<Record<string, string>> = {
 /** Suites beside the audit: what no probe can see, since no caller reads it. First match of the name's beginning. */
 export const suitesOf: readonly (readonly [string, readonly string[]])[] = [
   ["scoped-", ["test/storage/isolation.test.ts", "test/storage/tenant-store.test.ts"]],
-  ["totals.ts", ["test/storage/totals.test.ts", "test/storage/isolation.test.ts"]],
-  ["fence.ts", ["test/storage/fence.test.ts", "test/storage/write-lane.test.ts", "test/provisioning/contract.test.ts"]],
-  ["erasing/", ["test/erasing/erasure.test.ts"]],
-  ["moving/", ["test/provisioning/contract.test.ts", "test/provisioning/placement-move.test.ts", "test/provisioning/fault-matrix.test.ts"]],
-  ["sealing/", ["test/storage/sealing"]],
+  ["totals.ts", ["test/isolation/tenant-in-every-command.test.ts", "test/storage/totals.test.ts", "test/storage/isolation.test.ts"]],
+  ["fence.ts", ["test/isolation/tenant-in-every-command.test.ts", "test/storage/fence.test.ts", "test/storage/write-lane.test.ts", "test/provisioning/contract.test.ts"]],
+  ["erasing/", ["test/isolation/tenant-in-every-command.test.ts", "test/erasing/erasure.test.ts"]],
+  ["moving/", ["test/isolation/tenant-in-every-command.test.ts", "test/provisioning/contract.test.ts", "test/provisioning/placement-move.test.ts", "test/provisioning/fault-matrix.test.ts"]],
+  ["sealing/", ["test/isolation/tenant-in-every-command.test.ts", "test/storage/sealing"]],
   ["control/usage", ["test/usage", "test/isolation/ledger.test.ts"]],
   ["control/hour-claims", ["test/usage", "test/isolation/ledger.test.ts"]],
   ["control/ledger-writer", ["test/usage", "test/isolation/ledger.test.ts"]],
