@@ -37,7 +37,7 @@ describe("a question over GraphQL", () => {
     expect(ask?.["citations"]?.[0]).toMatchObject({ document: { id: birchDocument, title: "Birch handbook" } });
     expect(ask?.["usage"]?.["costMicroUsd"]).toBeGreaterThan(0);
     const stages = listOf(ask?.["latency"]?.["stages"]);
-    expect(stages.map((stage) => stage["name"])).toEqual(expect.arrayContaining(["guard", "embed", "search", "model", "settle"]));
+    expect(stages.map((stage) => stage["name"])).toEqual(expect.arrayContaining(["guard", "embed", "search", "queue_wait", "first_token", "stream", "settle"]));
     const after = (await server.must(birchAdmin, "{ quota { requests { limit remaining } tokens { limit remaining reserved } } }"))["quota"] as Json;
     const spent = Number(ask?.["usage"]?.["promptTokens"]) + Number(ask?.["usage"]?.["completionTokens"]);
     expect(Number(before["tokens"]?.["remaining"]) - Number(after["tokens"]?.["remaining"])).toBe(spent);
