@@ -1,5 +1,6 @@
 import { request } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DemoTokens } from "../../src/gateway/demo-tokens.js";
 import { startHarness, type Harness } from "./harness.js";
@@ -47,10 +48,21 @@ describe("ready tokens for the console's sign-in, in development", () => {
     ["another site's page whose browser sends no origin with GET", { "sec-fetch-site": "cross-site" }],
     ["another port's page whose browser sends no origin with GET", { "sec-fetch-site": "same-site" }],
     ["a caller behind a proxy on this machine", { "x-forwarded-for": "203.0.113.9" }],
+    ["a caller behind a proxy that tells the host alone", { "x-forwarded-host": "demo.example" }],
+    ["a caller behind a proxy that names itself", { via: "1.1 edge" }],
     ["a caller behind a proxy that says so by RFC 7239", { forwarded: "for=203.0.113.9" }],
   ])("are refused as missing to %s", async (_who, headers) => {
     const { status, text } = await ask(harness.url, headers);
     expect([status, text]).toEqual([404, "Not found\n"]);
+  });
+
+  test("are refused as missing behind nginx as it comes: its upstream as Host, no header of its own, HTTP/1.0", async () => {
+    const { hostname, port } = new URL(harness.url);
+    const socket = connect(Number(port), hostname);
+    socket.end(`GET ${path} HTTP/1.0\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+    let answer = "";
+    for await (const part of socket) answer += String(part);
+    expect(answer.split("\r\n")[0]).toBe("HTTP/1.1 404 Not Found");
   });
 
   test("are read only: any other method is 404", async () => {
