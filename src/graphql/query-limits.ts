@@ -1,4 +1,4 @@
-import { GraphQLError, Kind, type ASTVisitor, type DocumentNode, type FieldNode, type OperationDefinitionNode, type SelectionSetNode, type ValidationContext } from "graphql";
+import { GraphQLError, Kind, type ASTVisitor, type DocumentNode, type FieldNode, type NameNode, type OperationDefinitionNode, type SelectionSetNode, type ValidationContext } from "graphql";
 import { queryTooComplex } from "../kernel/errors.js";
 
 /** What one document may ask, whoever sends it. The longest operation in `schema/operations/` needs a tenth of each. */
@@ -15,6 +15,8 @@ export const queryLimits = Object.freeze({
   /** Aliased fields, `__typename` among them: alias probes use it because it is free elsewhere. */
   aliasesMax: 30,
   rootFieldsMax: 30,
+  /** Characters of one name. Operations, aliases and fragments are named by the caller, and their names reach logs, spans and response paths. */
+  nameCharsMax: 100,
   /** One response name in one selection: no client says it twice, and each saying is compared with the others. */
   repeatsMax: 30,
   /** Fields with fragments expanded; a fragment bomb doubles with every 12 tokens. */
@@ -48,12 +50,14 @@ export function structuralLimits(context: ValidationContext): ASTVisitor {
       report(context, operation, "fields with fragments expanded", selections, queryLimits.selectionsMax);
       report(context, operation, "repetitions of one field", repeats, queryLimits.repeatsMax);
       report(context, operation, "root fields", rootFields, queryLimits.rootFieldsMax);
-      return false;
+    },
+    Name(name) {
+      report(context, name, "characters in a name", name.value.length, queryLimits.nameCharsMax);
     },
   };
 }
 
-function report(context: ValidationContext, node: OperationDefinitionNode, what: string, got: number, max: number): void {
+function report(context: ValidationContext, node: OperationDefinitionNode | NameNode, what: string, got: number, max: number): void {
   if (got <= max) return;
   const originalError = queryTooComplex(`${Math.min(got, Number.MAX_SAFE_INTEGER)} ${what}`, `at most ${max}`);
   context.reportError(new GraphQLError(originalError.message, { nodes: node, originalError }));

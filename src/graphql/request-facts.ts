@@ -22,14 +22,23 @@ export interface RequestFacts {
 /** 64 bits tell the operations of a deployment apart. */
 const hashCharsMax = 16;
 
+/** A log and a trace need no more of a name; `queryLimits` lets longer ones through. */
+const operationCharsMax = 64;
+
 /** One document may fail in dozens of fields. */
 const codesMax = 10;
 
-export function noteOperation(facts: RequestFacts | undefined, { operation, name }: OperationDefinitionNode, hash: string): void {
+/** An operation's name as logs and traces have it. GraphQL's names are `[_A-Za-z][_0-9A-Za-z]*` and no more, so none breaks a line or is cut within a character. */
+export function toldName({ name }: OperationDefinitionNode): string | undefined {
+  return name?.value.slice(0, operationCharsMax);
+}
+
+export function noteOperation(facts: RequestFacts | undefined, operation: OperationDefinitionNode, hash: string): void {
   if (facts === undefined) return;
-  facts.operationType = operation;
+  facts.operationType = operation.operation;
   facts.documentHash = hash.slice(0, hashCharsMax);
-  if (name !== undefined) facts.operation = name.value;
+  const name = toldName(operation);
+  if (name !== undefined) facts.operation = name;
 }
 
 export function noteCode(facts: RequestFacts | undefined, code: string): void {

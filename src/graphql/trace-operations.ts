@@ -3,6 +3,7 @@ import type { Span, SpanAttributes, Tracing } from "../kernel/tracing.js";
 import { placementName } from "../tenancy/tenant-record.js";
 import { meantError } from "./mask-errors.js";
 import type { RequestContext } from "./request-context.js";
+import { toldName } from "./request-facts.js";
 
 type Resolver = GraphQLFieldResolver<unknown, RequestContext>;
 
@@ -14,7 +15,7 @@ export class OperationTraces {
 
   begin(operation: OperationDefinitionNode, context: RequestContext): void {
     if (!this.tracing.isOn) return;
-    const name = operation.name?.value;
+    const name = toldName(operation);
     const attributes = tenantAttributes(context);
     this.tracing.annotate(attributes);
     this.#spans.set(context, this.tracing.begin(`${operation.operation}${name === undefined ? "" : ` ${name}`}`, { "graphql.operation.type": operation.operation, ...(name === undefined ? {} : { "graphql.operation.name": name }), ...attributes }));

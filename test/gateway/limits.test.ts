@@ -40,6 +40,17 @@ describe("refused before anything runs or is charged", () => {
     expect((await harness.query(`{ viewer { ${times(30, (at) => `t${at}: __typename`)} } }`, { token })).status).toBe(200);
   });
 
+  test.each([
+    ["an operation", (name: string) => `query ${name} { viewer { user } }`],
+    ["an alias", (name: string) => `{ ${name}: viewer { user } }`],
+    ["a fragment", (name: string) => `{ viewer { ...${name} } } fragment ${name} on Viewer { user }`],
+    ["a variable", (name: string) => `query ($${name}: Boolean = true) { viewer { user @include(if: $${name}) } }`],
+  ])("%s whose name has 101 characters, or most of a megabyte; 100 are served", async (_what, named) => {
+    const names = [101, 450_000].map((characters) => named("n".repeat(characters)));
+    for (const query of names) expect(await refused(query)).toEqual(tooComplex);
+    expect((await harness.query(named("n".repeat(100)), { token })).status).toBe(200);
+  });
+
   test("depth 50, and 13, and 13 through fragments; 12 is served", async () => {
     const chain = ["conversations", "nodes", ...Array.from({ length: 20 }, () => ["messages", "nodes", "conversation"]).flat()];
     const deep = (levels: number): string => `{ ${chain.slice(0, levels - 1).map((field) => (field === "conversations" || field === "messages" ? `${field}(first: 1)` : field)).join(" { ")} { __typename ${"}".repeat(levels)}`;

@@ -44,6 +44,16 @@ test("refusals and errors stand in it by their codes", async () => {
   expect(await last(before + 1)).toMatchObject({ operation: "Missing", codes: ["NOT_FOUND"] });
 });
 
+test("an operation's name is cut in it, and one past the bound of names is not in it at all", async () => {
+  const before = lines().length;
+  await harness.query(`query ${"n".repeat(100)} { viewer { user } }`, { token });
+  expect(await last(before)).toMatchObject({ operation: "n".repeat(64) });
+  await harness.query(`query ${"n".repeat(900_000)} { viewer { user } }`, { token });
+  const refused = await last(before + 1);
+  expect(refused).toMatchObject({ status: "400", codes: ["QUERY_TOO_COMPLEX"] });
+  expect(JSON.stringify(refused).length).toBeLessThan(1_000);
+});
+
 test("one who is not let in is a line without a tenant's facts", async () => {
   const before = lines().length;
   await harness.query(ask, { token: "nonsense" });

@@ -128,6 +128,7 @@ describe("over WebSocket", () => {
     const aliases = Array.from({ length: 101 }, (_unused, at) => `a${at}: __typename`).join(" ");
     expect(JSON.stringify(await listen(`{ ${aliases} }`, { token }))).toContain("QUERY_TOO_COMPLEX");
     expect(JSON.stringify(await listen(`{ viewer { ${"user ".repeat(3_000)} } }`, { token }))).toContain("QUERY_TOO_COMPLEX");
+    expect(JSON.stringify(await listen(`query ${"n".repeat(101)} { viewer { user } }`, { token }))).toContain("QUERY_TOO_COMPLEX");
     const unknown = JSON.stringify(await listen("{ viewer { users } }", { token }));
     expect(unknown).toContain("BAD_USER_INPUT");
     expect(unknown).not.toMatch(/did you mean/i);

@@ -68,6 +68,14 @@ describe("a request that its caller traces", () => {
     expect(paths.filter((path) => path.endsWith("model.completion"))).toEqual([expect.stringMatching(/^POST \/graphql > subscription Answer/)]);
   });
 
+  test("has no more of an operation's name than 64 characters", async () => {
+    const traceId = callerTrace.replace("0af7", "0df7");
+    await (await post(`query ${"n".repeat(100)} { viewer { user } }`, { traceparent: `00-${traceId}-${callerSpan}-01` })).text();
+    const spans = await until(async () => (traced(traceId).some(({ name }) => name === "POST /graphql") ? traced(traceId) : undefined));
+    const name = "n".repeat(64);
+    expect(spans.find((span) => span.name.startsWith("query "))).toMatchObject({ name: `query ${name}`, attributes: { "graphql.operation.name": name } });
+  });
+
   test("tells codes and names and no word of question, document or answer", () => {
     expect(collector.bodies.length).toBeGreaterThan(0);
     for (const body of collector.bodies) expect(body).not.toMatch(/vault|4711/i);
