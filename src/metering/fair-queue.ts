@@ -6,7 +6,7 @@ import { LinePace } from "./line-pace.js";
 import { WholeShare, type Demand, type PoolShare, type ShareUser } from "./pool-share.js";
 import { holdingOf, SlotHolders } from "./slot-holders.js";
 
-/** The highest first. A class waits while a call of a higher one does, and all but the first leave a slot free for it. */
+/** The highest first. A class waits while a call of a higher one does, and all but the first leave a slot free for it. Audits do not wait for ever: see `overdueMs`. */
 export const workClasses = ["INTERACTIVE", "INGEST", "AUDIT", "MOVE"] as const;
 export type WorkClass = (typeof workClasses)[number];
 
@@ -55,9 +55,24 @@ const waitingMaxDefault = 10_000;
 const holdSmoothing = 0.1;
 /** A call is refused for its deadline only when its turn is expected this many times later: calls that leave shorten the line. */
 const lateness = 1.25;
+/**
+ * An audit's call that has waited so long goes before all others, one at a time. Otherwise no audit would
+ * end while questions always wait: each would fail, and a leak that was mended would be held against
+ * the server for as long as it is busy. Far below a request's deadline.
+ */
+const overdueMs = 5_000;
 
 const nobody: readonly Holder[] = Object.freeze([]);
 const askNobody = (): readonly Holder[] => nobody;
+
+/** What a call's wait was. */
+interface Wait {
+  readonly ms: number;
+  readonly heldBy: readonly Holder[];
+  readonly isOverdue: boolean;
+}
+
+const noWait: Wait = Object.freeze({ ms: 0, heldBy: nobody, isOverdue: false });
 
 /** The calls of one class. */
 interface Line {
@@ -79,6 +94,8 @@ export class FairQueue implements ShareUser {
   readonly #holders = new SlotHolders(performance.now());
   #holdMs = 100;
   #running = 0;
+  /** A call that was overdue has its turn. */
+  #overdueRuns = false;
   #timer: NodeJS.Timeout | undefined;
 
   /** `share`: left out, this server has all slots and no rates bind it. */
@@ -123,12 +140,16 @@ export class FairQueue implements ShareUser {
   }
 
   *demand(): Generator<Demand> {
+    // Among servers too it goes first, or one without other work would have no slot for it.
+    const overdue = this.#overdue()?.flow;
+    if (overdue !== undefined) yield { tenantId: overdue.name, weight: overdue.weight, rank: 0, running: 0, waiting: 1 };
     for (const { rank, queue } of this.#lines) {
-      for (const { name, weight, running, waiting } of queue.busy()) yield { tenantId: name, weight, rank, running, waiting: waiting.size };
+      for (const flow of queue.busy()) yield { tenantId: flow.name, weight: flow.weight, rank, running: flow.running, waiting: flow.waiting.size - (flow === overdue ? 1 : 0) };
     }
   }
 
   resume(): void {
+    this.#startOverdue();
     for (const line of this.#lines) {
       while (line.queue.waiting > 0 && this.#mayStart(line)) {
         line.pace.moved(performance.now());
@@ -136,6 +157,22 @@ export class FairQueue implements ShareUser {
       }
     }
     if (this.waiting > 0) this.#awaitShare();
+  }
+
+  /** The oldest and not the least served: turns of audits' batches come and go in the same line, and must not hide who waits. */
+  #overdue(): Waiter | undefined {
+    const { queue } = this.#lineOf.AUDIT;
+    if (queue.waiting === 0 || this.#overdueRuns) return undefined;
+    const oldest = queue.oldest();
+    return oldest !== undefined && performance.now() - oldest.since >= overdueMs ? oldest : undefined;
+  }
+
+  #startOverdue(): void {
+    const { queue, pace, rank } = this.#lineOf.AUDIT;
+    const overdue = this.#overdue();
+    if (overdue === undefined || !this.#hasSlot(rank)) return;
+    pace.moved(performance.now());
+    queue.take(overdue).grant(true);
   }
 
   #refuseIfFull(waitingOfTenant: number): Refusal | undefined {
@@ -168,10 +205,11 @@ export class FairQueue implements ShareUser {
       const waiter: Waiter = {
         flow,
         tokens: request.tokens,
-        grant: () => {
+        since,
+        grant: (isOverdue = false) => {
           signal.removeEventListener("abort", leave);
           const now = performance.now();
-          resolve(this.#turn(line, flow, request, now, now - since, this.#holders.since(look, now)));
+          resolve(this.#turn(line, flow, request, now, { ms: now - since, heldBy: this.#holders.since(look, now), isOverdue }));
         },
       };
       signal.addEventListener("abort", leave, { once: true });
@@ -181,9 +219,10 @@ export class FairQueue implements ShareUser {
     });
   }
 
-  #turn({ rank, queue }: Line, flow: Flow, request: TurnRequest, since: number, waitedMs = 0, heldBy = nobody): Turn {
+  #turn({ rank, queue }: Line, flow: Flow, request: TurnRequest, since: number, { ms: waitedMs, heldBy, isOverdue } = noWait): Turn {
     const { tenantId, weight, tokens } = request;
     this.#running += 1;
+    if (isOverdue) this.#overdueRuns = true;
     const held = this.#holders.started((flow.holding ??= holdingOf(tenantId, request.workClass)), since);
     this.share.started(tenantId, weight, rank, tokens);
     let released = false;
@@ -196,6 +235,7 @@ export class FairQueue implements ShareUser {
         if (released) return;
         released = true;
         this.#running -= 1;
+        if (isOverdue) this.#overdueRuns = false;
         const now = performance.now();
         this.#holders.ended(held, now);
         this.#holdMs += holdSmoothing * (now - since - this.#holdMs);
@@ -214,13 +254,15 @@ export class FairQueue implements ShareUser {
   }
 
   #mayStart({ rank }: Line): boolean {
-    const { slots } = this.share;
-    if (this.#running >= slots || this.share.pauseMs > 0) return false;
-    if (rank === 0) return true;
-    const background = this.#running - this.#lineOf.INTERACTIVE.queue.running;
-    if (background >= (this.options.backgroundSlots ?? Math.max(1, slots - 1))) return false;
+    if (!this.#hasSlot(rank)) return false;
     for (let above = 0; above < rank; above += 1) if ((this.#lines[above] as Line).queue.waiting > 0) return false;
     return true;
+  }
+
+  #hasSlot(rank: number): boolean {
+    const { slots } = this.share;
+    if (this.#running >= slots || this.share.pauseMs > 0) return false;
+    return rank === 0 || this.#running - this.#lineOf.INTERACTIVE.queue.running < (this.options.backgroundSlots ?? Math.max(1, slots - 1));
   }
 
   /** Somebody waits: for a slot that this server has not, or for the provider's rates. */

@@ -18,7 +18,9 @@ export interface Flow extends HeapItem {
 export interface Waiter {
   readonly flow: Flow;
   readonly tokens: number;
-  readonly grant: () => void;
+  /** When it came, by the clock of `performance`. */
+  readonly since: number;
+  readonly grant: (isOverdue?: boolean) => void;
 }
 
 /** Idle flows that are still ahead of the virtual time, kept so that leaving and coming back erases no debt. */
@@ -81,10 +83,26 @@ export class FlowQueue {
     const flow = this.#heap.least;
     // A Set keeps the order of arrival and forgets one that left in constant time.
     const first = flow?.waiting.values().next();
-    if (flow === undefined || first === undefined || first.done === true) return undefined;
-    this.remove(first.value);
-    this.start(flow, first.value.tokens);
-    return first.value;
+    return first === undefined || first.done === true ? undefined : this.take(first.value);
+  }
+
+  /** Takes one that waits, and charges it. */
+  take(waiter: Waiter): Waiter {
+    this.remove(waiter);
+    this.start(waiter.flow, waiter.tokens);
+    return waiter;
+  }
+
+  /** Whoever has waited longest. Looks at every flow that waits: for lines of few tenants. */
+  oldest(): Waiter | undefined {
+    let oldest: Waiter | undefined;
+    for (const { waiting } of this.#heap.items) {
+      for (const first of waiting) {
+        if (oldest === undefined || first.since < oldest.since) oldest = first;
+        break;
+      }
+    }
+    return oldest;
   }
 
   /**

@@ -70,7 +70,7 @@ describe("a call that cannot have its turn before its deadline", () => {
 
 function queueOf(tenants: readonly { readonly weight: number; readonly tokens: readonly number[] }[], turns: number): FlowQueue {
   const queue = new FlowQueue();
-  tenants.forEach(({ weight, tokens }, i) => tokens.forEach((size) => queue.add({ flow: queue.flowOf(`t${i}`, weight), tokens: size, grant: () => {} })));
+  tenants.forEach(({ weight, tokens }, i) => tokens.forEach((size) => queue.add({ flow: queue.flowOf(`t${i}`, weight), tokens: size, since: 0, grant: () => {} })));
   for (let i = 0; i < turns; i += 1) queue.next();
   return queue;
 }
@@ -86,7 +86,7 @@ describe("whatever lines others make", () => {
         const flow = queue.flowOf("t0", weight);
         const counted = queue.aheadOf(flow, Number.POSITIVE_INFINITY);
         let mine = false;
-        queue.add({ flow, tokens: 1, grant: () => void (mine = true) });
+        queue.add({ flow, tokens: 1, since: 0, grant: () => void (mine = true) });
         let before = 0;
         for (let next = queue.next(); next !== undefined; next = queue.next()) {
           next.grant();
@@ -103,12 +103,12 @@ describe("whatever lines others make", () => {
       fc.property(lines, served, fc.integer({ min: 1, max: 16 }), fc.integer({ min: 1, max: 200 }), (tenants, turns, weight, more) => {
         const queue = queueOf(tenants, turns);
         const mine = queue.flowOf("me", weight);
-        for (let i = 0; i < 5; i += 1) queue.add({ flow: mine, tokens: 500, grant: () => {} });
+        for (let i = 0; i < 5; i += 1) queue.add({ flow: mine, tokens: 500, since: 0, grant: () => {} });
         const flooder = queue.flowOf("flooder", weight);
         // What the flooder is owed before the sixth call of an equal: more than 5 × 500 tokens.
-        for (let i = 0; i < 6; i += 1) queue.add({ flow: flooder, tokens: 500, grant: () => {} });
+        for (let i = 0; i < 6; i += 1) queue.add({ flow: flooder, tokens: 500, since: 0, grant: () => {} });
         const before = queue.aheadOf(mine, Number.POSITIVE_INFINITY);
-        for (let i = 0; i < more; i += 1) queue.add({ flow: flooder, tokens: 2_000, grant: () => {} });
+        for (let i = 0; i < more; i += 1) queue.add({ flow: flooder, tokens: 2_000, since: 0, grant: () => {} });
         expect(queue.aheadOf(mine, Number.POSITIVE_INFINITY)).toBe(before);
       }),
     );

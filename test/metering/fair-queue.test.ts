@@ -217,7 +217,7 @@ describe("whatever the order of arrivals, ends and departures", () => {
       fc.property(fc.array(tenant, { minLength: 2, maxLength: 8 }), (tenants) => {
         const queue = new FlowQueue();
         tenants.forEach(({ weight, tokens }, i) => {
-          for (const size of tokens) queue.add({ flow: queue.flowOf(`t${i}`, weight), tokens: size, grant: () => {} });
+          for (const size of tokens) queue.add({ flow: queue.flowOf(`t${i}`, weight), tokens: size, since: 0, grant: () => {} });
         });
         const largest = tenants.map(({ weight, tokens }) => Math.max(...tokens) / weight);
         const served = tenants.map(() => 0);
@@ -248,7 +248,7 @@ describe("whatever the order of arrivals, ends and departures", () => {
 function decisionMicroseconds(tenants: number): number {
   const queue = new FlowQueue();
   const decisions = 20_000;
-  for (let i = 0; i < 30_000; i += 1) queue.add({ flow: queue.flowOf(`t${i % tenants}`, 1 + (i % 16)), tokens: 100 + ((i * 7_919) % 900), grant: () => {} });
+  for (let i = 0; i < 30_000; i += 1) queue.add({ flow: queue.flowOf(`t${i % tenants}`, 1 + (i % 16)), tokens: 100 + ((i * 7_919) % 900), since: 0, grant: () => {} });
   const before = process.cpuUsage();
   for (let i = 0; i < decisions; i += 1) queue.next();
   const { user, system } = process.cpuUsage(before);
