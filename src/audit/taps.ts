@@ -34,7 +34,7 @@ export class Listening {
   async lookAtMetrics(): Promise<void> {
     const { text } = await this.taps.metrics();
     this.evidence.looked("metric labels", text.split("\n").length);
-    for (const canary of this.canaries.in(text)) this.evidence.leaked("metric labels", "GET /metrics", `The ${canary.surface} of ${canary.tenantId ?? "an earlier audit"} is in the metrics`);
+    for (const canary of this.canaries.madeIn(text)) this.evidence.leaked("metric labels", "GET /metrics", `The ${canary.surface} of ${canary.tenantId} is in the metrics`);
   }
 
   #log({ message, fields, alarm }: Parameters<Parameters<AuditTaps["logs"]>[0]>[0]): void {
@@ -44,9 +44,9 @@ export class Listening {
     if (alarm !== undefined && wallAlarms.has(alarm) && Object.values(fields).some((value) => typeof value === "string" && isProbeTenant(value))) {
       this.evidence.leaked("walls", alarm, `An inner wall alone stopped a row of another tenant: ${JSON.stringify(fields)}`);
     }
-    for (const canary of this.canaries.in(`${message} ${inspect(fields, { depth: logDepthMax, maxStringLength: null, maxArrayLength: null })}`)) {
+    for (const canary of this.canaries.madeIn(`${message} ${inspect(fields, { depth: logDepthMax, maxStringLength: null, maxArrayLength: null })}`)) {
       // Users may be named in a log, content may not.
-      if (canary.surface !== "user") this.evidence.leaked("logs", message.slice(0, 80), `The ${canary.surface} of ${canary.tenantId ?? "an earlier audit"} was logged`);
+      if (canary.surface !== "user") this.evidence.leaked("logs", message.slice(0, 80), `The ${canary.surface} of ${canary.tenantId} was logged`);
     }
   }
 
@@ -54,15 +54,15 @@ export class Listening {
     const given = JSON.stringify([history, passages]);
     const asker = this.#owners.get(userTag) ?? this.#learn(question, userTag, cacheSalt);
     if (asker !== undefined) this.evidence.looked("model requests");
-    for (const canary of this.canaries.in(given)) {
-      if (canary.tenantId !== asker) this.evidence.leaked("model requests", "completion", `A model was given the ${canary.surface} of ${canary.tenantId ?? "an earlier audit"} for ${asker ?? "a customer"}`);
+    for (const canary of this.canaries.madeIn(given)) {
+      if (canary.tenantId !== asker) this.evidence.leaked("model requests", "completion", `A model was given the ${canary.surface} of ${canary.tenantId} for ${asker ?? "a customer"}`);
     }
     if (cacheSalt !== undefined && asker !== undefined && this.#owners.get(cacheSalt) !== asker) this.evidence.leaked("model requests", "completion", "Two tenants send the same salt for the provider's cache");
   }
 
   /** A tenant's first question is its own: attacks come after everyone has asked. */
   #learn(question: string, userTag: string, cacheSalt: string | undefined): string | undefined {
-    const asker = this.canaries.in(question)[0]?.tenantId;
+    const asker = this.canaries.madeIn(question)[0]?.tenantId;
     if (asker === undefined) return undefined;
     this.#owners.set(userTag, asker);
     if (cacheSalt !== undefined && !this.#owners.has(cacheSalt)) this.#owners.set(cacheSalt, asker);

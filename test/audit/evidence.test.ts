@@ -133,4 +133,14 @@ describe("beside the answers", () => {
     await listens.lookAtMetrics();
     expect(evidence.findings[0]).toMatchObject({ surface: "metric labels" });
   });
+
+  test("a word of a canary's form that this run never made is a customer's own, and no leak of anybody's", async () => {
+    const { evidence, listens, log, model, setMetrics } = listening();
+    const forged = `zq${"a".repeat(24)}`;
+    log({ message: `Operation ${forged}`, fields: { operation: forged, error: { cause: forged } } });
+    model(request(`What is ${forged}?`, "tag-of-acme", forged));
+    setMetrics(`operations_total{name="${forged}"} 1`);
+    await listens.lookAtMetrics();
+    expect(evidence.findings).toEqual([]);
+  });
 });
