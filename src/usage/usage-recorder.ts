@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { BulkheadError } from "../kernel/errors.js";
+import type { RequestId } from "../kernel/ids.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import type { TenantContext } from "../tenancy/tenant-context.js";
 import type { PriceKind, TenantLedger, UsageRow } from "../storage/control/usage-rows.js";
@@ -11,6 +12,8 @@ import type { Price, PriceBook, PricedUsage } from "./price-book.js";
 import type { UserPseudonyms } from "./user-pseudonyms.js";
 
 export interface RecordedCall {
+  /** In place of the context's: for what is recorded from several places and must land once. */
+  readonly requestId?: RequestId;
   readonly kind: PriceKind;
   readonly operation: string;
   readonly model: string;
@@ -85,7 +88,7 @@ export class UsageRecorder {
 function rowOf(context: TenantContext, call: RecordedCall, price: Price, at: Date, userPseudonym: string): Omit<UsageRow, "id"> {
   return {
     userPseudonym,
-    requestId: context.requestId,
+    requestId: call.requestId ?? context.requestId,
     path: call.path,
     callNumber: call.callNumber,
     kind: call.kind,

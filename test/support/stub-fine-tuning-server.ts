@@ -7,7 +7,7 @@ export interface StubJob {
   readonly model: string;
   readonly training_file: string;
   readonly hyperparameters?: unknown;
-  status: "running" | "succeeded" | "failed" | "cancelled";
+  status: "running" | "cancelling" | "succeeded" | "failed" | "cancelled";
   fine_tuned_model: string | null;
   /** Seconds since 1970. */
   readonly created_at: number;
@@ -27,6 +27,8 @@ export class StubFineTuningServer {
   beforeAnswer: (what: string) => void = () => undefined;
   /** Answered to everything, instead of doing it. */
   status: number | undefined;
+  /** Takes its time to cancel a job, which may end in any way meanwhile. */
+  cancelsLater = false;
   /** Sends the first page of a list whatever it is asked for. */
   ignoresAfter = false;
   #ids = 0;
@@ -90,7 +92,7 @@ export class StubFineTuningServer {
     if (what === "GET /fine_tuning/jobs") return newestFirst(this.jobs, query);
     if (what === "POST /fine_tuning/jobs") return this.#start(JSON.parse(body.toString()) as Pick<StubJob, "model" | "training_file" | "hyperparameters">);
     const job = this.jobs.find((known) => known.id === what.split("/")[3]);
-    if (job !== undefined && what.endsWith("/cancel") && job.status === "running") job.status = "cancelled";
+    if (job !== undefined && what.endsWith("/cancel") && job.status === "running") job.status = this.cancelsLater ? "cancelling" : "cancelled";
     return job;
   }
 

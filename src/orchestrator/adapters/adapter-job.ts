@@ -4,7 +4,7 @@
  * and the job by its file. What was made for an adapter that is deleted by now is undone at once.
  */
 import type { Deadline } from "../../kernel/deadline.js";
-import { BulkheadError, internal } from "../../kernel/errors.js";
+import { BulkheadError, internal, upstreamFailed } from "../../kernel/errors.js";
 import type { Telemetry } from "../../kernel/telemetry.js";
 import { FineTuningRefused, type FineTuningClient, type TrainingState } from "../../inference/fine-tuning-client.js";
 import type { TokenCounter } from "../../inference/token-counter.js";
@@ -28,8 +28,6 @@ export interface AdapterJobTools {
 
 /** `AGAIN`: the next state is there. `WAIT`: the provider works. */
 export type StepOutcome = "AGAIN" | "WAIT" | "DONE";
-
-type EndedTraining = Exclude<TrainingState, { readonly kind: "RUNNING" }>;
 
 export class AdapterJob {
   /** The file that was found at the provider and is not written down. */
@@ -84,16 +82,22 @@ export class AdapterJob {
   }
 
   async #train(file: string, started: string | undefined): Promise<StepOutcome> {
-    const { client, nameAtTrainer } = this.tools;
+    const { client, bills } = this.tools;
     if (!(await this.#keep({ trainingFile: file }, () => client.deleteFile(file, this.#signal)))) return "DONE";
-    const model = nameAtTrainer(this.work.baseModel);
-    if (model === undefined) throw new BulkheadError("CONFLICT", "The base model is not served any more by the endpoint that trains");
-    const job = started ?? (await client.startJob(model, file, epochs, this.#signal));
+    const job = started ?? (await this.#start(file));
     const undo = async (): Promise<void> => {
-      await client.cancelJob(job, this.#signal);
+      const isOver = await endJob(client, bills, this.context, this.work, job, this.#signal);
+      // The job is found without it: the file's id was written down before the job began.
       await client.deleteFile(file, this.#signal);
+      if (!isOver) throw stillRunning();
     };
     return (await this.#keep({ trainingJob: job, state: "TRAINING" }, undo)) ? "AGAIN" : "DONE";
+  }
+
+  async #start(file: string): Promise<string> {
+    const model = this.tools.nameAtTrainer(this.work.baseModel);
+    if (model === undefined) throw new BulkheadError("CONFLICT", "The base model is not served any more by the endpoint that trains");
+    return this.tools.client.startJob(model, file, epochs, this.#signal);
   }
 
   async #follow(): Promise<StepOutcome> {
@@ -105,7 +109,8 @@ export class AdapterJob {
       await this.tools.bills.keepHold(this.context, this.work);
       return "WAIT";
     }
-    await this.#settle(state);
+    // Before the state is written: a server that dies in between does it again, and the ledger takes it once.
+    await this.tools.bills.settleEnded(this.context, this.work, state);
     if (state.kind === "FAILED") throw new BulkheadError("UPSTREAM_FAILED", "The provider could not train the adapter");
     await this.#withdraw(this.work.trainingFile);
     await this.#keep({ state: "READY", upstreamModel: state.model, trainingFile: null }, () => client.deleteModel(state.model, this.#signal));
@@ -113,8 +118,7 @@ export class AdapterJob {
   }
 
   async #remove(): Promise<StepOutcome> {
-    // What was trained until it was called off is billed as well.
-    await removeAtProvider(this.tools.client, this.context, this.work, this.#signal, (state) => this.#settle(state));
+    await removeAtProvider(this.tools.client, this.tools.bills, this.context, this.work, this.#signal);
     this.tools.bills.release(this.work.id);
     await this.#write((adapters) => adapters.forget(this.work.id));
     return "DONE";
@@ -128,14 +132,6 @@ export class AdapterJob {
     // Held for the set before, if it was: another set costs another sum.
     this.tools.bills.release(this.work.id);
     return (await this.#write((adapters) => adapters.setManifest(this.work.id, this.tools.owner, manifest, tokensMax))) ? "AGAIN" : "DONE";
-  }
-
-  /** Before the state is written: a server that dies in between does it again, and the ledger takes it once. */
-  async #settle(ended: EndedTraining): Promise<void> {
-    const { bills } = this.tools;
-    // A provider that names no tokens for a model it made is owed what was held; for one it did not make, nothing.
-    const tokens = ended.trainedTokens ?? (ended.kind === "SUCCEEDED" ? (this.work.tokensMax ?? 0) : 0);
-    await bills.settle(this.context, this.work, tokens, ended.kind === "SUCCEEDED" ? "OK" : "FAILED");
   }
 
   /** Writes down what was made at the provider. If that is nobody's any more, it is undone there, and this is false. */
@@ -166,23 +162,43 @@ export class AdapterJob {
   }
 }
 
-/** Cancels the job, deletes the file and the model, whatever of them was written down and whatever was not. */
-export async function removeAtProvider(client: FineTuningClient, context: TenantContext, work: AdapterWork, signal: AbortSignal, onEnded?: (ended: EndedTraining) => Promise<void>): Promise<void> {
+/**
+ * Cancels the job, deletes the file and the model, whatever of them was written down and whatever was
+ * not. Throws a retryable `UPSTREAM_FAILED` while a job goes on in spite of that: it may still be
+ * billed and leave a model, and its file is what it is found by until then.
+ */
+export async function removeAtProvider(client: FineTuningClient, bills: Pick<TrainingBills, "settleEnded">, context: TenantContext, work: AdapterWork, signal: AbortSignal): Promise<void> {
   if (work.tenantId !== context.tenantId) throw internal("An adapter of another tenant was to be removed");
   const named = work.manifest === undefined ? undefined : await client.findFile(trainingFileName(context, work.id, work.manifest), work.createdAt, signal);
   const files = [...new Set([work.trainingFile, named])].filter((file) => file !== undefined);
   const found = await Promise.all(files.map((file) => client.findJob(file, work.createdAt, signal)));
+  let areOver = true;
   for (const job of new Set([work.trainingJob, ...found])) {
-    if (job === undefined) continue;
-    await client.cancelJob(job, signal);
-    // It may have ended a moment before, and then there is a model that nobody has noted.
-    const state = await client.jobState(job, signal).catch(unlessGone);
-    // One that had its model has been settled long ago.
-    if (state !== undefined && state.kind !== "RUNNING" && work.upstreamModel === undefined) await onEnded?.(state);
-    if (state?.kind === "SUCCEEDED") await client.deleteModel(state.model, signal);
+    if (job !== undefined && !(await endJob(client, bills, context, work, job, signal))) areOver = false;
   }
+  if (!areOver) throw stillRunning();
   if (work.upstreamModel !== undefined) await client.deleteModel(work.upstreamModel, signal);
   for (const file of files) await client.deleteFile(file, signal);
+}
+
+/** Cancels a job; what was trained until then is billed as well. False while the provider still runs it: many cancel some time after they were told to, or not at all. */
+async function endJob(client: FineTuningClient, bills: Pick<TrainingBills, "settleEnded">, context: TenantContext, work: AdapterWork, job: string, signal: AbortSignal): Promise<boolean> {
+  const look = (): Promise<TrainingState | undefined> => client.jobState(job, signal).catch(unlessGone);
+  let state = await look();
+  if (state?.kind === "RUNNING") {
+    await client.cancelJob(job, signal);
+    // It may have ended a moment before, and then there is a model that nobody has noted.
+    state = await look();
+  }
+  if (state?.kind === "RUNNING") return false;
+  // One that had its model has been settled long ago.
+  if (state !== undefined && work.upstreamModel === undefined) await bills.settleEnded(context, work, state);
+  if (state?.kind === "SUCCEEDED") await client.deleteModel(state.model, signal);
+  return true;
+}
+
+function stillRunning(): BulkheadError {
+  return upstreamFailed("The fine-tuning endpoint has not ended a training that was called off");
 }
 
 function unlessGone(error: unknown): undefined {

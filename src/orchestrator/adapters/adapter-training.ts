@@ -107,7 +107,7 @@ export class AdapterTraining {
     if (works.length > 0 && client === undefined) throw serviceUnavailable("The provider holds adapters of the tenant, and FINE_TUNING_BASE_URL is not set");
     for (const work of works) {
       try {
-        if (client !== undefined) await removeAtProvider(client, context, work, signal);
+        if (client !== undefined) await removeAtProvider(client, this.parts.bills, context, work, signal);
       } catch (error) {
         signal.throwIfAborted();
         throw serviceUnavailable("The fine-tuning endpoint holds adapters of the tenant and does not let them be removed", undefined, error);

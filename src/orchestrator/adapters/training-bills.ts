@@ -6,10 +6,13 @@
 import { BulkheadError } from "../../kernel/errors.js";
 import type { AdapterId, RequestId } from "../../kernel/ids.js";
 import { isRefusal } from "../../kernel/refusal.js";
+import type { TrainingState } from "../../inference/fine-tuning-client.js";
 import type { BudgetReservation, Budgets } from "../../quotas/budgets.js";
 import type { AdapterWork } from "../../storage/adapter-rows.js";
 import type { TenantContext } from "../../tenancy/tenant-context.js";
 import type { RecordedCall, UsageRecorder } from "../../usage/usage-recorder.js";
+
+export type EndedTraining = Exclude<TrainingState, { readonly kind: "RUNNING" }>;
 
 export class TrainingBills {
   /** A hold is this server's, and leased: the next that follows the training makes its own. */
@@ -31,11 +34,17 @@ export class TrainingBills {
     await this.#tryHold(context, work);
   }
 
+  /** As `settle`. A provider that names no tokens for a model it made is owed what was held; for one it did not make, nothing. */
+  async settleEnded(context: TenantContext, work: AdapterWork, ended: EndedTraining): Promise<void> {
+    const isMade = ended.kind === "SUCCEEDED";
+    await this.settle(context, work, ended.trainedTokens ?? (isMade ? (work.tokensMax ?? 0) : 0), isMade ? "OK" : "FAILED");
+  }
+
   /** Tokens as the provider billed them. Again for the same adapter, on any server, changes nothing. */
   async settle(context: TenantContext, work: AdapterWork, tokens: number, outcome: RecordedCall["outcome"]): Promise<void> {
     if (tokens <= 0) return this.release(work.id);
     const at = new Date();
-    const call: RecordedCall = { kind: "TRAINING", operation: "trainAdapter", model: work.baseModel, path: "trainAdapter", callNumber: 0, usage: { promptTokens: tokens, completionTokens: 0 }, outcome };
+    const call: RecordedCall = { requestId: trainingRequestId(work.id), kind: "TRAINING", operation: "trainAdapter", model: work.baseModel, path: "trainAdapter", callNumber: 0, usage: { promptTokens: tokens, completionTokens: 0 }, outcome };
     const price = this.recorder.price(call, at);
     await this.recorder.record(context, call, price, at);
     const held = this.#held.get(work.id);

@@ -63,6 +63,30 @@ describe("a server that dies", () => {
     expect(stub.kept.join()).not.toContain(`${tenant} question`);
   });
 
+  test("is followed by one that serves the base model no more: the job that was begun is not lost, and no other is begun", async () => {
+    const context = await here.taught("unserved");
+    const first = here.server();
+    const died = new Promise<void>((resolve) => {
+      let isDead = false;
+      stub.beforeAnswer = (what) => {
+        if (isDead || what !== "POST /fine_tuning/jobs") return;
+        isDead = true;
+        resolve();
+        void first.close();
+        throw new TypeError("The answer is lost");
+      };
+    });
+    const row = await here.train(first, context);
+    await died;
+    await first.close();
+    stub.beforeAnswer = () => undefined;
+    const second = here.server({ modelUrl: "http://127.0.0.1:9/v1" });
+    await second.resume(context);
+    stub.end(await jobOf("unserved"), "succeeded");
+    await here.reached(context, row.id, "READY");
+    expect(jobsOf("unserved")).toHaveLength(1);
+  });
+
   test("another server leaves the adapter to it as long as its lease lasts", async () => {
     const context = await here.taught("leased");
     const [first, second] = [here.server(), here.server({ owner: "server-2" })];

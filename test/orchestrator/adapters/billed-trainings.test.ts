@@ -84,6 +84,46 @@ test("what was trained until an adapter was deleted is billed, and nothing where
   expect([rowsOf(rows[0].id), rowsOf(rows[1].id)]).toMatchObject([[{ promptTokens: 77, outcome: "FAILED" }], []]);
 });
 
+test("a training that goes on after it was called off is kept in sight until it ends: it is billed, and its model is deleted", async () => {
+  const context = await here.taught("late");
+  const server = here.server();
+  const row = await here.train(server, context);
+  const job = await jobOf("late");
+  await here.reached(context, row.id, "TRAINING");
+  stub.cancelsLater = true;
+  await here.remove(server, context, row.id);
+  await until(async () => (job.status === "cancelling" ? true : undefined));
+  const looksAtIt = (): number => stub.asked.filter((what) => what === `GET /fine_tuning/jobs/${job.id}`).length;
+  const looks = looksAtIt();
+  await until(async () => (looksAtIt() > looks + 4 ? true : undefined));
+  job.trained_tokens = 555;
+  stub.end(job, "succeeded");
+  await server.idle();
+  stub.cancelsLater = false;
+  expect(rowsOf(row.id)).toMatchObject([{ promptTokens: 555, outcome: "OK" }]);
+  expect(stub.deleted).toContain(job.fine_tuned_model);
+  expect(stub.kept.join()).not.toContain("late question");
+});
+
+test("what was trained until its tenant was erased is billed under the training's own name, once, and is not forgotten while it goes on", async () => {
+  const context = await here.taught("erased");
+  const server = here.server();
+  const row = await here.train(server, context);
+  const job = await jobOf("erased");
+  await here.reached(context, row.id, "TRAINING");
+  // Else it might be this one that settles.
+  await server.close();
+  const release = () => here.read(context, (store) => server.release(context, store, AbortSignal.timeout(10_000)));
+  stub.cancelsLater = true;
+  await expect(release()).rejects.toMatchObject({ code: "SERVICE_UNAVAILABLE" });
+  stub.cancelsLater = false;
+  job.trained_tokens = 99;
+  job.status = "cancelled";
+  await release();
+  await release();
+  expect(rowsOf(row.id)).toMatchObject([{ promptTokens: 99, outcome: "FAILED" }]);
+});
+
 test("a training that the budget has no room for is FAILED before anything is sent", async () => {
   const context = await here.taught("poor");
   const sent = stub.files.size;
