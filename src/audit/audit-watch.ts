@@ -74,7 +74,9 @@ export class AuditWatch {
   async #look(): Promise<void> {
     const { reports } = this.tools;
     await reports.failAbandoned();
-    const leaked = await reports.latest(["LEAKED"]);
+    // A leak is open from the moment it is seen: the rest of its run may take minutes, or never end.
+    const running = await reports.running();
+    const leaked = running !== undefined && running.leaks > 0 ? running : await reports.latest(["LEAKED"]);
     // Only an operator's own audit closes a leak: one that comes and goes must be looked at by a person.
     const cleared = await reports.latest(["PASSED"], "MANUAL");
     this.#leakedAt = leaked !== undefined && (cleared === undefined || cleared.startedAt <= leaked.startedAt) ? leaked.startedAt : undefined;

@@ -92,7 +92,7 @@ export class IsolationAudit {
     const evidence = new Evidence(telemetry);
     const beat = setInterval(() => {
       // A lease that was lost is another server's: this run's word would not be taken any more.
-      reports.record(id, owner, { probes: evidence.probes, leaks: evidence.leaks }, leaseMs).catch((error: unknown) => stop.abort(error));
+      reports.record(id, owner, { probes: evidence.probes, leaks: evidence.leaks, findings: evidence.findings }, leaseMs).catch((error: unknown) => stop.abort(error));
     }, heartbeatMs);
     const listening = new Listening(this.tools.taps, canaries, evidence);
     let failure: string | undefined;

@@ -115,6 +115,13 @@ describe("a leak", () => {
     expect(() => watch.assertClean()).not.toThrow();
   });
 
+  test("that a run has seen counts before the run has ended", async () => {
+    const { watch, reports } = watchOf({ intervalMs: 0 });
+    reports.rows.push(reportOf("PASSED", "MANUAL", 1_000), { ...reportOf("RUNNING", "SCHEDULE", 2_000), leaks: 1 });
+    await watch.look();
+    expect(() => watch.assertClean()).toThrow(serviceUnavailable("An isolation audit has found a leak"));
+  });
+
   test("is an alarm alone where the policy says so", async () => {
     const { watch, reports } = watchOf({ intervalMs: 0, onLeak: "alarm" });
     reports.rows.push(reportOf("LEAKED", "SCHEDULE", 1_000));

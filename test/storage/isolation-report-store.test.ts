@@ -58,6 +58,16 @@ describe("reports of isolation audits", () => {
     await begin("two");
   });
 
+  test("a leak that was found outlives the server that found it", async () => {
+    const { id } = await begin("one", 60_000);
+    const findings = [{ surface: "lists", operation: "Query.documents", description: "shown", at: new Date("2026-03-01T00:00:00Z") }];
+    await store.record(id, "one", { probes: 9, leaks: 1, findings }, 1);
+    await sleep(20);
+    expect(await store.failAbandoned()).toBe(1);
+    expect(await store.find(id)).toMatchObject({ state: "LEAKED", leaks: 1, findings });
+    expect(await store.running()).toBeUndefined();
+  });
+
   test("one that is alive is left alone", async () => {
     await begin("one", 60_000);
     expect(await store.failAbandoned()).toBe(0);

@@ -51,7 +51,7 @@ export interface IsolationReportStore {
   begin(report: { readonly id: string; readonly trigger: AuditTrigger; readonly owner: string; readonly leaseMs: number }): Promise<IsolationReportRow>;
   /** Extends the lease and records progress; a state other than `RUNNING` ends the run. Throws `CONFLICT` when the lease was lost. */
   record(id: string, owner: string, change: ReportChange, leaseMs: number): Promise<IsolationReportRow>;
-  /** Ends runs whose server says nothing any more as `FAILED`; gives their number. */
+  /** Ends runs whose server says nothing any more: as `LEAKED` when a leak was recorded, else as `FAILED`. Gives their number. */
   failAbandoned(): Promise<number>;
   running(): Promise<IsolationReportRow | undefined>;
   find(id: string): Promise<IsolationReportRow | undefined>;

@@ -55,12 +55,16 @@ export class MongoIsolationReportStore implements IsolationReportStore {
 
   async failAbandoned(): Promise<number> {
     const now = new Date();
-    const { modifiedCount } = await this.reports.updateMany(
-      { running: true, lease_until: { $lt: now } },
-      { $set: { state: "FAILED", running: false, finished_at: now, failure: "The server that ran it ended before the audit did" } },
-      majority,
-    );
-    return modifiedCount;
+    // Disjoint, and a run that still lives extends its lease with each leak it records: neither can undo the other.
+    const end = async (leaks: Filter<IsolationReportDocument>["leaks"], state: AuditState): Promise<number> => {
+      const { modifiedCount } = await this.reports.updateMany(
+        { running: true, lease_until: { $lt: now }, leaks },
+        { $set: { state, running: false, finished_at: now, failure: "The server that ran it ended before the audit did" } },
+        majority,
+      );
+      return modifiedCount;
+    };
+    return (await end({ $gt: 0 }, "LEAKED")) + (await end(0, "FAILED"));
   }
 
   async running(): Promise<IsolationReportRow | undefined> {
