@@ -9,7 +9,7 @@ import { openFence } from "../storage/fence.js";
 import type { TenantHome } from "../storage/home.js";
 import type { SiloIsolation, SiloProvider } from "../storage/silo-provider.js";
 import type { CachedTenantDirectory } from "../tenancy/tenant-directory.js";
-import { isProbeTenant } from "../tenancy/probe-tenant.js";
+import { isProbeTenant, probeTenants } from "../tenancy/probe-tenant.js";
 import { readHome, type Home, type TenantRecord, type TenantState } from "../tenancy/tenant-record.js";
 import type { HomeKind, Tier, TierPolicies } from "../tenancy/tier-policy.js";
 import { changeRecord } from "./change-placement.js";
@@ -78,8 +78,9 @@ export class TenantAdministration {
     return tenantId === undefined ? undefined : this.tools.control.directory.find(tenantId);
   }
 
+  /** Without the isolation audit's own tenants, who are nobody's customers; `find` shows them. */
   page(request: PageRequest, filter: { tiers?: readonly Tier[]; states?: readonly TenantState[] }): Promise<Page<TenantRecord>> {
-    return this.tools.control.directory.page(request, filter);
+    return this.tools.control.directory.page(request, { ...filter, without: probeTenants.map(({ id }) => id) });
   }
 
   /**

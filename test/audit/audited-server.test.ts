@@ -75,6 +75,13 @@ describe("an isolation audit of a sound server", () => {
     expect(answer.errors[0]?.extensions["code"]).toBe("BAD_USER_INPUT");
   });
 
+  test("its tenants are in no list of customers, and shown to an operator who asks by id", async () => {
+    const answer = await server.ask("operator", '{ tenants(first: 50) { nodes { id } } tenant(id: "audit-probe-silo") { placement } }');
+    const { tenants, tenant } = answer.data as { tenants: { nodes: { id: string }[] }; tenant: { placement: string } };
+    expect(tenants.nodes.filter(({ id }) => id.startsWith("audit-probe-"))).toEqual([]);
+    expect(tenant.placement).toBe("SILO");
+  });
+
   test("its tenants cannot be erased, or no audit would ever pass again", async () => {
     const answer = await server.ask("operator", 'mutation { eraseTenant(input: { tenantId: "audit-probe-a" }) { tenant { id } } }');
     expect(answer.errors[0]?.extensions["code"]).toBe("CONFLICT");

@@ -19,7 +19,7 @@ const nameCharsMax = 256;
 
 @Resolver(() => TenantType)
 export class TenantResolver {
-  @Query(() => TenantConnectionType, { nullable: true, description: "All tenants. For operators." })
+  @Query(() => TenantConnectionType, { nullable: true, description: "All tenants but the isolation audit's own, which `tenant` shows. For operators." })
   async tenants(
     @Args(() => PageArgs) args: PageArgs,
     @Arg("filter", () => TenantFilterInput, { nullable: true }) filter: TenantFilterInput | undefined,

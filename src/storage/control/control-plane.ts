@@ -20,7 +20,7 @@ export type { TenantLedger, UsageGroup, UsageGrouping, UsageKind, UsageRow } fro
 export interface DirectoryStore extends TenantDirectory {
   /** Throws `CONFLICT` when the id is taken. Starts `ACTIVE`, at home in the pool, epoch 1. */
   create(tenant: { id: TenantId; name: string; tier: Tier; placementOverride?: HomeKind }): Promise<TenantRecord>;
-  page(request: PageRequest, filter: { tiers?: readonly Tier[]; states?: readonly string[] }): Promise<Page<TenantRecord>>;
+  page(request: PageRequest, filter: { tiers?: readonly Tier[]; states?: readonly string[]; without?: readonly string[] }): Promise<Page<TenantRecord>>;
   /** Compare-and-set on `version`. Throws `CONFLICT` when someone else changed the record meanwhile, `NOT_FOUND` when it is gone. */
   update(record: TenantRecord, change: DirectoryChange): Promise<TenantRecord>;
 }

@@ -51,9 +51,9 @@ export class MongoDirectoryStore implements DirectoryStore {
     return toRecord(row);
   }
 
-  async page(request: PageRequest, filter: { tiers?: readonly Tier[]; states?: readonly string[] }): Promise<Page<TenantRecord>> {
+  async page(request: PageRequest, filter: { tiers?: readonly Tier[]; states?: readonly string[]; without?: readonly string[] }): Promise<Page<TenantRecord>> {
     const query: Filter<TenantDocument> = {
-      ...(request.after === undefined ? {} : { _id: { $gt: idFromCursor(request.after) } }),
+      _id: { ...(request.after === undefined ? {} : { $gt: idFromCursor(request.after) }), $nin: [...(filter.without ?? [])] },
       ...(filter.tiers === undefined ? {} : { tier: { $in: [...filter.tiers] } }),
       ...(filter.states === undefined ? {} : { state: { $in: filter.states.filter(isState) } }),
     };
