@@ -43,7 +43,7 @@ export function parseDocumentFilter(input: unknown): DocumentFilter {
     ...(fields.mediaTypes === undefined ? {} : { mediaTypes: oneOf("filter.mediaTypes", fields.mediaTypes, mediaTypes) }),
     ...(fields.tags === undefined ? {} : { tags: strings("filter.tags", fields.tags) }),
     ...(fields.states === undefined ? {} : { states: oneOf("filter.states", fields.states, states) }),
-    ...(fields.titleContains === undefined ? {} : { titleContains: text("filter.titleContains", fields.titleContains) }),
+    ...(fields.titleContains === undefined ? {} : { titleContains: withoutNull("filter.titleContains", text("filter.titleContains", fields.titleContains)) }),
   });
 }
 
@@ -71,6 +71,12 @@ function text(field: string, value: unknown): string {
   if (typeof value !== "string" || value.length === 0 || value.length > textCharsMax) {
     throw badUserInput(field, describe(value), `a text of 1 to ${textCharsMax} characters`);
   }
+  return value;
+}
+
+/** It becomes a regular expression, and MongoDB refuses one with a null in it as a fault of the server's. */
+function withoutNull(field: string, value: string): string {
+  if (value.includes("\0")) throw badUserInput(field, describe(value), "a text without a null character");
   return value;
 }
 

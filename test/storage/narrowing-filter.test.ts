@@ -32,6 +32,10 @@ describe("a caller's filter", () => {
     for (const parse of parsers) expect(() => parse(filter)).toThrow(refused);
   });
 
+  it("is refused with a null character in a title's part, which MongoDB would call a fault of ours", () => {
+    expect(() => parseDocumentFilter({ titleContains: "a\0b" })).toThrow(refused);
+  });
+
   it("comes out with the fields that are known and plain texts alone, or not at all", () => {
     const allowed = new Set(["documentIds", "mediaTypes", "tags", "states", "titleContains"]);
     fc.assert(

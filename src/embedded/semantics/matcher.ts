@@ -168,6 +168,7 @@ function regexOperand(operand: unknown, options: unknown): BSONRegExp {
   const flags = options === undefined ? parts.options : stringOf(options);
   const unknown = /[^imsxu]/.exec(flags);
   if (unknown) throw new EngineError(51108, "Location51108", `invalid flag in regex options: ${unknown[0]}`);
+  if (parts.pattern.includes("\0")) throw badValue("Regular expression cannot contain an embedded null byte");
   return new BSONRegExp(parts.pattern, flags);
 }
 

@@ -230,6 +230,7 @@ const REFUSED: [page: string, filter: Doc, code: number][] = [
   ["operator/query/type", { a: { $type: [] } }, 9],
   ["operator/query/regex", { a: { $regex: "(" } }, 51091],
   ["operator/query/regex", { a: { $regex: "a", $options: "z" } }, 51108],
+  ["operator/query/regex", { a: { $regex: "a\0b" } }, 2],
   ["operator/query/regex", { a: { $options: "i" } }, 2],
   ["operator/query/regex", { a: { $regex: 1 } }, 2],
   ["operator/query/regex POSIX classes would mean something else", { a: { $regex: "[[:alpha:]]" } }, 51091],
