@@ -1,48 +1,87 @@
+import { isIPv4, isIPv6, type Socket } from "node:net";
 import type { WebSocket } from "ws";
 
 /** Each costs about 50 KB. A client says who it is within one round trip, so these are many new clients a second. */
 const waitingMax = 500;
 
-/** Of one address: behind one address may stand an office, or the proxy of a deployment. */
+/** Of one network: behind one address may stand an office, or the proxy of a deployment. */
 const waitingPerPeerMax = 100;
+
+/** Twice the longest token, with room for what a client says beside it. A megabyte, as any caller may send later, would be half a gigabyte from all that wait. */
+const bytesMax = 16 * 1_024;
+
+interface Waiting {
+  readonly peer: string;
+  readonly stopCounting: () => void;
+}
 
 /**
  * Sockets that have not said yet who they are. Anybody may open them, so none is ever refused for
  * those that are there: past a bound the oldest goes, which had the longest time to send its token.
- * A flood from one address drops its own before it comes near anybody else's.
+ * It is one of the network that holds most, so that a flood drops its own and nobody else's.
  */
 export class WaitingSockets {
-  /** Oldest first, by peer address. */
-  readonly #peers = new Map<WebSocket, string>();
+  readonly #sockets = new Map<WebSocket, Waiting>();
+  /** Oldest first in each. */
   readonly #byPeer = new Map<string, Set<WebSocket>>();
 
-  add(socket: WebSocket, peer: string): void {
-    const ofPeer = this.#byPeer.get(peer) ?? new Set();
-    this.#byPeer.set(peer, ofPeer);
-    if (ofPeer.size >= waitingPerPeerMax) this.#drop(ofPeer);
-    if (this.#peers.size >= waitingMax) this.#drop(this.#peers.keys());
-    this.#peers.set(socket, peer);
-    // The last drop may have emptied this peer's set, and with that have taken it away.
-    this.#byPeer.set(peer, ofPeer.add(socket));
+  add(socket: WebSocket, connection: Pick<Socket, "remoteAddress" | "on" | "off">): void {
+    const peer = networkOf(connection.remoteAddress ?? "");
+    if ((this.#byPeer.get(peer)?.size ?? 0) >= waitingPerPeerMax) this.#dropOldest(this.#byPeer.get(peer));
+    if (this.#sockets.size >= waitingMax) this.#dropOldest(this.#largest());
+    this.#sockets.set(socket, { peer, stopCounting: this.#countBytes(socket, connection) });
+    this.#byPeer.set(peer, (this.#byPeer.get(peer) ?? new Set()).add(socket));
     socket.once("close", () => this.remove(socket));
   }
 
   /** It is known now whose it is. */
   remove(socket: WebSocket): void {
-    const peer = this.#peers.get(socket);
-    if (peer === undefined) return;
-    this.#peers.delete(socket);
-    const ofPeer = this.#byPeer.get(peer);
+    const waiting = this.#sockets.get(socket);
+    if (waiting === undefined) return;
+    waiting.stopCounting();
+    this.#sockets.delete(socket);
+    const ofPeer = this.#byPeer.get(waiting.peer);
     ofPeer?.delete(socket);
-    if (ofPeer?.size === 0) this.#byPeer.delete(peer);
+    if (ofPeer?.size === 0) this.#byPeer.delete(waiting.peer);
   }
 
-  #drop(oldestFirst: Iterable<WebSocket>): void {
-    for (const oldest of oldestFirst) {
-      this.remove(oldest);
-      // No close frame: who does not read would keep the socket until it is waited for in vain.
-      oldest.terminate();
-      return;
-    }
+  /** On the connection, and not of messages: pieces of one that never ends would be kept until its end. */
+  #countBytes(socket: WebSocket, connection: Pick<Socket, "on" | "off">): () => void {
+    let bytes = 0;
+    const onData = (data: Buffer): void => {
+      bytes += data.length;
+      if (bytes > bytesMax) this.#drop(socket);
+    };
+    connection.on("data", onData);
+    return () => connection.off("data", onData);
   }
+
+  /** Of as many, the one that came first. */
+  #largest(): ReadonlySet<WebSocket> | undefined {
+    let largest: ReadonlySet<WebSocket> | undefined;
+    for (const ofPeer of this.#byPeer.values()) if (ofPeer.size > (largest?.size ?? 0)) largest = ofPeer;
+    return largest;
+  }
+
+  #dropOldest(ofPeer: Iterable<WebSocket> = []): void {
+    for (const oldest of ofPeer) return this.#drop(oldest);
+  }
+
+  #drop(socket: WebSocket): void {
+    this.remove(socket);
+    // No close frame: who does not read would keep the socket until it is waited for in vain.
+    socket.terminate();
+  }
+}
+
+/** Whom an address belongs to: IPv6 is given out by /64 at the least, so one caller has as many addresses as it likes. */
+export function networkOf(address: string): string {
+  const mapped = /^::ffff:(.+)$/iu.exec(address)?.[1];
+  if (mapped !== undefined && isIPv4(mapped)) return mapped;
+  if (!isIPv6(address)) return address;
+  const [head = "", tail] = address.split("::");
+  const groups = head.split(":").filter((group) => group !== "");
+  const after = tail === undefined || tail === "" ? 0 : tail.split(":").length;
+  if (tail !== undefined) groups.push(...Array.from({ length: 8 - groups.length - after }, () => "0"), ...tail.split(":"));
+  return `${groups.slice(0, 4).join(":")}::/64`;
 }

@@ -102,7 +102,7 @@ export class WebSockets {
       return;
     }
     this.#server.handleUpgrade(request, socket, head, (client) => {
-      this.#waiting.add(client, request.socket.remoteAddress ?? "");
+      this.#waiting.add(client, request.socket);
       this.#server.emit("connection", client, request);
     });
   }

@@ -5,6 +5,7 @@ import { createClient } from "graphql-ws";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { untilAborted } from "../../src/metering/until-aborted.js";
+import { networkOf } from "../../src/gateway/waiting-sockets.js";
 import { startHarness, type Harness } from "./harness.js";
 
 let harness: Harness;
@@ -67,6 +68,38 @@ describe("sockets that have not said who they are", () => {
     for (let at = 0; at < 520; at += 1) silent.push(await open(`127.0.1.${at % 10}`));
     await expect.poll(() => silent.filter(isOpen).length).toBeLessThanOrEqual(500);
     expect(await acknowledged(await open("127.0.2.1"), token)).toBe("connection_ack");
+  });
+
+  test("make room for one more by what the largest of their networks holds, and not by who came first", async () => {
+    const token = await harness.member();
+    const [first, second] = [await open("127.0.4.1"), await open("127.0.4.2")];
+    for (let at = 0; at < 600; at += 1) await open(`127.0.5.${at % 8}`);
+    for (const socket of [first, second]) expect(await acknowledged(socket, token)).toBe("connection_ack");
+  });
+
+  test.each([
+    ["in one message", (socket: WebSocket) => socket.send(JSON.stringify({ type: "connection_init", payload: { filling: "x".repeat(17_000) } }))],
+    ["in pieces of a message that does not end", (socket: WebSocket) => [0, 1, 2].forEach(() => socket.send("x".repeat(6_000), { fin: false }))],
+  ])("are gone once they have sent more than a token needs, %s", async (_name, send) => {
+    const socket = await open("127.0.6.1");
+    send(socket);
+    expect(await Promise.race([once(socket, "close").then(([code]) => Number(code)), sleep(2_000).then(() => "kept")])).toBe(1_006);
+  });
+
+  test("may send the longest token, and as much as any caller once they have said who they are", async () => {
+    const socket = await open("127.0.6.2");
+    socket.send(JSON.stringify({ type: "connection_init", payload: { token: await harness.member(), filling: "x".repeat(8_192) } }));
+    expect(String((await once(socket, "message"))[0])).toContain("connection_ack");
+    socket.send(JSON.stringify({ id: "1", type: "subscribe", payload: { query: `{ viewer { user } } #${"x".repeat(100_000)}` } }));
+    expect(String((await once(socket, "message"))[0])).toContain('"ann"');
+  });
+
+  test.each([
+    ["127.0.0.1", "127.0.0.1"], ["::ffff:192.0.2.7", "192.0.2.7"], ["::FFFF:192.0.2.7", "192.0.2.7"], ["::1", "0:0:0:0::/64"], ["", ""],
+    ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"], ["2001:db8:1:2::9", "2001:db8:1:2::/64"], ["2001:db8:1:3::9", "2001:db8:1:3::/64"],
+    ["2001:db8::5:6:7:8", "2001:db8:0:0::/64"], ["2001:db8::4:5:6:7:8", "2001:db8:0:4::/64"], ["fe80::1%eth0", "fe80:0:0:0::/64"],
+  ])("%s counts as %s", (address, network) => {
+    expect(networkOf(address)).toBe(network);
   });
 });
 
