@@ -142,10 +142,10 @@ export const fieldRules: FieldRules = {
   Alarm: each(operator, "name", "at", "fields"),
   AlarmField: each(operator, "name", "value"),
 
-  Heatmap: each(operator, "measure", "unit", "from", "to", "bucketMinutes", "columns", "rows", "max", "suggestions"),
+  Heatmap: each(operator, "measure", "unit", "truncated", "from", "to", "bucketMinutes", "columns", "rows", "max", "suggestions"),
   HeatmapRow: each(operator, "tenant", "total", "cells", "refusals"),
   PlacementSuggestion: each(operator, "tenant", "placement", "reason"),
-  LatencyAttribution: each(operator, "from", "to", "requests", "verdict", "stages", "tenants"),
+  LatencyAttribution: each(operator, "from", "to", "truncated", "requests", "verdict", "stages", "tenants"),
   LatencyVerdict: each(operator, "scope", "stage", "slowTenants", "because", "summary"),
   StageLatency: each(operator, "name", "share", "meanMs", "p50Ms", "p95Ms", "p99Ms"),
   TenantLatency: each(operator, "tenant", "requests", "p50Ms", "p95Ms", "p99Ms", "baselineP95Ms", "stages", "queueHeldBy"),

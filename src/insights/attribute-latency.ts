@@ -3,11 +3,13 @@ import { systemClock } from "../kernel/clock.js";
 import { badUserInput, notFound } from "../kernel/errors.js";
 import { parseTenantId } from "../kernel/ids.js";
 import type { TimingRow, TimingStore } from "../storage/control/timing-rows.js";
+import { isProbeTenant } from "../tenancy/probe-tenant.js";
 import { isErased, type TenantRecord } from "../tenancy/tenant-record.js";
 import { judge, meanOf, quantileOf, shares, usualP95, type HolderShare, type LatencyVerdict, type TenantWindow } from "./latency-verdict.js";
 import { fineMsDefault, hourMs, hoursKeptMs } from "./request-insights.js";
 import { shownTenants, type TenantLookUp } from "./shown-tenants.js";
 import { TenantFigures } from "./tenant-figures.js";
+import { wholePeriods } from "./whole-periods.js";
 
 export interface LatencyQuestion {
   readonly from?: Date;
@@ -42,8 +44,11 @@ export interface TenantLatency {
 }
 
 export interface LatencyAttribution {
+  /** Where what was read begins. */
   readonly from: Date;
   readonly to: Date;
+  /** More was there than could be read: `from` is later than asked for, or what is usual is of less than a day. */
+  readonly truncated: boolean;
   readonly requests: number;
   readonly verdict: Omit<LatencyVerdict, "slowTenants" | "because"> & { readonly slowTenants: readonly TenantRecord[]; readonly because: readonly ShownHolder[] };
   readonly stages: readonly StageLatency[];
@@ -53,8 +58,8 @@ export interface LatencyAttribution {
 const dayMs = 24 * hourMs;
 /** A range of less is read from the short periods, a longer one from whole hours. */
 const fineRangeMs = 6 * hourMs;
-/** About 60 MB while they are added up. An older part of a range that has more is left out. */
-const rowsMax = 20_000;
+/** About 60 MB while they are added up. Of a range that has more, the latest periods are read, and the answer says so. */
+export const attributionRowsMax = 20_000;
 /** Tenants told of, slow ones first. The verdict is over all. */
 const tenantsMax = 100;
 
@@ -65,13 +70,14 @@ export class AttributeLatency {
     private readonly tenants: TenantLookUp,
     private readonly clock: Clock = systemClock,
     private readonly fineMs = fineMsDefault,
+    private readonly rowsMax = attributionRowsMax,
   ) {}
 
   /** Throws `BAD_USER_INPUT`, `NOT_FOUND` for a tenant that is not there. */
   async run(question: LatencyQuestion): Promise<LatencyAttribution> {
-    const { from, to } = rangeOf(question, this.clock.now());
+    const { from: asked, to } = rangeOf(question, this.clock.now());
     const only = question.tenantId === undefined ? undefined : await this.#tenant(question.tenantId);
-    const windows = await this.#windows(from, to, only?.id);
+    const { windows, from, truncated } = await this.#windows(asked, to, only?.id);
     const records = await shownTenants(this.tenants, [...windows.keys(), ...[...windows.values()].flatMap(({ now }) => now.held.flatMap((part) => part.tenant ?? []))]);
     const shown = [...windows.values()].filter(({ tenant }) => records.has(tenant));
     const verdict = judge(shown);
@@ -80,7 +86,7 @@ export class AttributeLatency {
     const isSlow = new Set(verdict.slowTenants);
     const order = shown.map((window) => this.#told(window, records)).toSorted((a, b) => Number(isSlow.has(b.tenant.id)) - Number(isSlow.has(a.tenant.id)) || b.p95Ms - a.p95Ms);
     return {
-      from, to,
+      from, to, truncated,
       requests: all.requests,
       verdict: { ...verdict, slowTenants: verdict.slowTenants.flatMap((tenant) => records.get(tenant) ?? []), because: holders(verdict.because, records) },
       stages: stagesOf(all),
@@ -94,22 +100,26 @@ export class AttributeLatency {
     return record;
   }
 
-  async #windows(from: Date, to: Date, tenant: string | undefined): Promise<ReadonlyMap<string, TenantWindow>> {
+  async #windows(from: Date, to: Date, tenant: string | undefined): Promise<{ readonly windows: ReadonlyMap<string, TenantWindow>; readonly from: Date; readonly truncated: boolean }> {
     const isFine = to.getTime() - from.getTime() <= fineRangeMs;
     const lengthMs = isFine ? this.fineMs : hourMs;
     const begins = new Date(Math.floor(from.getTime() / lengthMs) * lengthMs);
     const hour = new Date(Math.floor(begins.getTime() / hourMs) * hourMs);
     const of = tenant === undefined ? {} : { tenant };
     const [now, hours, fine] = await Promise.all([
-      this.timings.read({ width: isFine ? "FINE" : "HOUR", from: begins, to, ...of }, rowsMax),
-      this.timings.readTotals({ width: "HOUR", from: new Date(hour.getTime() - dayMs), to: hour, ...of }, rowsMax),
+      wholePeriods((max) => this.timings.read({ width: isFine ? "FINE" : "HOUR", from: begins, to, ...of }, max), this.rowsMax),
+      wholePeriods((max) => this.timings.readTotals({ width: "HOUR", from: new Date(hour.getTime() - dayMs), to: hour, ...of }, max), this.rowsMax),
       // Of the hour in which the range begins, what came before it.
-      begins > hour ? this.timings.readTotals({ width: "FINE", from: hour, to: begins, ...of }, rowsMax) : [],
+      begins > hour ? wholePeriods((max) => this.timings.readTotals({ width: "FINE", from: hour, to: begins, ...of }, max), this.rowsMax) : { rows: [] },
     ]);
     const windows = new Map<string, TenantWindow>();
-    for (const row of now) windowOf(windows, row).now.addRow(row);
-    for (const row of [...hours, ...fine]) windows.get(row.tenant)?.before.addRow(row);
-    return windows;
+    for (const row of now.rows) {
+      // What the audit's own requests take is nobody's trouble; whom it holds up is told under that tenant.
+      if (tenant !== undefined || !isProbeTenant(row.tenant)) windowOf(windows, row).now.addRow(row);
+    }
+    for (const row of [...hours.rows, ...fine.rows]) windows.get(row.tenant)?.before.addRow(row);
+    const { readFrom = from } = now;
+    return { windows, from: readFrom > from ? readFrom : from, truncated: [now, hours, fine].some((read) => read.readFrom !== undefined) };
   }
 
   #told({ tenant, now, before }: TenantWindow, records: ReadonlyMap<string, TenantRecord>): TenantLatency {

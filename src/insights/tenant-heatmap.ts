@@ -11,6 +11,7 @@ import { LogHistogram } from "./log-histogram.js";
 import { leadingShare, suggest, type Suggestion, type TenantActivity } from "./placement-suggestions.js";
 import { fineMsDefault, hourMs, hoursKeptMs } from "./request-insights.js";
 import { shownTenants, type TenantLookUp } from "./shown-tenants.js";
+import { wholePeriods } from "./whole-periods.js";
 
 export const heatmapMeasures = ["COST", "TOKENS", "REQUESTS", "REFUSALS", "LATENCY_P95", "QUEUE_WAIT"] as const;
 export type HeatmapMeasure = (typeof heatmapMeasures)[number];
@@ -35,6 +36,8 @@ export interface HeatmapRow {
 export interface Heatmap {
   readonly measure: HeatmapMeasure;
   readonly unit: string;
+  /** More was there than could be read: it begins later than asked for; of cost and tokens only the refusals and suggestions do. */
+  readonly truncated: boolean;
   readonly from: Date;
   readonly to: Date;
   readonly bucketMinutes: number;
@@ -51,8 +54,8 @@ const dayMs = 24 * hourMs;
 const rowsDefault = 50;
 /** What a screen can show, and a week by hours. */
 const columnsMax = 200;
-/** About 20 MB while they are added up. */
-const timingRowsMax = 20_000;
+/** About 20 MB while they are added up. Of a range that has more, the latest periods are read, and the answer says so. */
+export const heatmapRowsMax = 20_000;
 
 /** What one tenant did in one column. */
 interface Cell {
@@ -77,14 +80,15 @@ export class TenantHeatmap {
     private readonly policies: TierPolicies,
     private readonly clock: Clock = systemClock,
     private readonly fineMs = fineMsDefault,
+    private readonly rowsMax = heatmapRowsMax,
   ) {}
 
   /** Throws `BAD_USER_INPUT`. */
   async run(question: HeatmapQuestion): Promise<Heatmap> {
     const { from, to, bucketMs, columns } = this.#frame(question);
     const isFine = bucketMs < hourMs;
-    const [timings, usage] = await Promise.all([
-      this.timings.readTotals({ width: isFine ? "FINE" : "HOUR", from, to }, timingRowsMax),
+    const [{ rows: timings, readFrom }, usage] = await Promise.all([
+      wholePeriods((max) => this.timings.readTotals({ width: isFine ? "FINE" : "HOUR", from, to }, max), this.rowsMax),
       this.usage.read(from, to),
     ]);
     const columnOf = (at: Date): number => Math.floor((at.getTime() - from.getTime()) / bucketMs);
@@ -98,21 +102,24 @@ export class TenantHeatmap {
     }
     const records = await shownTenants(this.tenants, [...grid.keys()].filter((id) => !isProbeTenant(id)));
     const { measure, first = rowsDefault } = question;
+    // Columns of which a part is missing are left out; the ledger's are whole.
+    const read = readFrom === undefined ? 0 : Math.min(columns.length - 1, Math.ceil((readFrom.getTime() - from.getTime()) / bucketMs));
+    const begins = isOfLedger(measure) ? 0 : read;
     const rows = [...grid].flatMap(([tenant, cells]) => {
       const record = records.get(tenant);
-      return record === undefined ? [] : [rowOf(measure, record, cells)];
+      return record === undefined ? [] : [rowOf(measure, record, cells.slice(begins))];
     });
     const shown = rows.filter(({ cells }) => cells.some((cell) => cell !== null)).toSorted((a, b) => b.total - a.total).slice(0, first);
     return {
-      measure, unit: unitOf[measure], from, to, bucketMinutes: bucketMs / 60_000, columns, rows: shown,
+      measure, unit: unitOf[measure], truncated: readFrom !== undefined, from: columns[begins] ?? from, to, bucketMinutes: bucketMs / 60_000, columns: columns.slice(begins), rows: shown,
       max: Math.max(0, ...shown.flatMap(({ cells }) => cells.map((cell) => cell ?? 0))),
-      suggestions: this.#suggestions(grid, records, (to.getTime() - from.getTime()) / hourMs),
+      suggestions: this.#suggestions(new Map([...grid].map(([tenant, cells]) => [tenant, cells.slice(read)])), records, (to.getTime() - (columns[read] ?? from).getTime()) / hourMs),
     };
   }
 
   #frame({ measure, from, to, bucketMinutes = 60, first = rowsDefault }: HeatmapQuestion): { readonly from: Date; readonly to: Date; readonly bucketMs: number; readonly columns: readonly Date[] } {
     const bucketMs = bucketMinutes * 60_000;
-    const stepMs = measure === "COST" || measure === "TOKENS" ? hourMs : bucketMs < hourMs ? this.fineMs : hourMs;
+    const stepMs = isOfLedger(measure) ? hourMs : bucketMs < hourMs ? this.fineMs : hourMs;
     if (bucketMs < stepMs || bucketMs % stepMs !== 0) throw badUserInput("bucketMinutes", String(bucketMinutes), `a multiple of ${stepMs / 60_000}${stepMs < hourMs ? " or of 60" : ""}`);
     if (first < 1 || first > pageSizeMax) throw badUserInput("first", String(first), `a whole number from 1 to ${pageSizeMax}`);
     const end = to ?? new Date(this.clock.now());
@@ -139,6 +146,10 @@ export class TenantHeatmap {
     });
     return suggest({ tenants, activeBuckets: sums.filter(({ costMicroUsd, heldMs }) => costMicroUsd > 0 || heldMs > 0).length, hours });
   }
+}
+
+function isOfLedger(measure: HeatmapMeasure): boolean {
+  return measure === "COST" || measure === "TOKENS";
 }
 
 function addTimings(row: TimingRow, cellOf: (tenant: string, at: Date) => Cell): void {

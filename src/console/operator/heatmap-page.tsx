@@ -3,7 +3,7 @@ import { useMemo, useState, type ReactNode } from "react";
 import { HeatmapDocument, type HeatmapMeasure } from "../generated/operations.ts";
 import { Link } from "../shell/router.tsx";
 import { Choice } from "../ui/choice.tsx";
-import { formatCount } from "../ui/format.ts";
+import { formatCount, formatMoment } from "../ui/format.ts";
 import { Empty, FaultNotice, Skeleton } from "../ui/notices.tsx";
 import { PageHead } from "../ui/page-head.tsx";
 import { HeatGrid } from "./heat-grid.tsx";
@@ -19,6 +19,11 @@ const measures: readonly { readonly value: HeatmapMeasure; readonly label: strin
   { value: "LATENCY_P95", label: "Latency p95" },
   { value: "QUEUE_WAIT", label: "Queue wait" },
 ];
+
+/** Read from the ledger, which is never cut. */
+function isOfLedger(measure: HeatmapMeasure): boolean {
+  return measure === "COST" || measure === "TOKENS";
+}
 
 export function HeatmapPage(): ReactNode {
   const [measure, setMeasure] = useState<HeatmapMeasure>("COST");
@@ -40,6 +45,7 @@ export function HeatmapPage(): ReactNode {
       {error !== undefined && <FaultNotice error={error} onRetry={() => void refetch()} />}
       {heatmap == null && error === undefined && <Skeleton lines={10} label="Loading the heatmap" />}
       {heatmap != null && heatmap.rows.length === 0 && <Empty title="Nothing happened in this time"><p>Choose a longer span, or another measure.</p></Empty>}
+      {heatmap?.truncated === true && <p className="hint">More happened than can be read at once: {isOfLedger(heatmap.measure) ? "limits hit and suggestions are of the latest part of this time" : `this begins ${formatMoment(heatmap.from)}`}.</p>}
       {heatmap != null && heatmap.rows.length > 0 && <HeatGrid heatmap={heatmap} />}
       {heatmap != null && heatmap.suggestions.length > 0 && (
         <section className="panel">

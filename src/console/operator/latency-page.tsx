@@ -4,7 +4,7 @@ import { LatencyAttributionDocument, type LatencyAttributionQuery } from "../gen
 import { Link } from "../shell/router.tsx";
 import { Badge } from "../ui/badge.tsx";
 import { Choice } from "../ui/choice.tsx";
-import { formatCount, formatMs, formatPercent, formatWord } from "../ui/format.ts";
+import { formatCount, formatMoment, formatMs, formatPercent, formatWord } from "../ui/format.ts";
 import { Empty, FaultNotice, Skeleton } from "../ui/notices.tsx";
 import { PageHead } from "../ui/page-head.tsx";
 import { Holders } from "./queue-holders.tsx";
@@ -29,6 +29,7 @@ export function LatencyPage(): ReactNode {
       {error !== undefined && <FaultNotice error={error} onRetry={() => void refetch()} />}
       {found == null && error === undefined && <Skeleton lines={10} label="Loading the attribution" />}
       {found != null && <Verdict found={found} />}
+      {found?.truncated === true && <p className="hint">More happened than can be read at once: this begins {formatMoment(found.from)}, or what is usual is of less than a day.</p>}
       {found != null && found.requests === 0 && <Empty title="No requests in this time"><p>Choose a longer span.</p></Empty>}
       {found != null && found.requests > 0 && (
         <>

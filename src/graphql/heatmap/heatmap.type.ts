@@ -75,6 +75,9 @@ export class HeatmapType {
   @Field(() => String, { description: "Unit of totals and cells." })
   unit!: string;
 
+  @Field(() => Boolean, { description: "Whether more was there than can be read at once. It begins later than asked for then; of cost and tokens only `refusals` and `suggestions` do." })
+  truncated!: boolean;
+
   @Field(() => dateTime, { description: "Where it begins." })
   from!: Date;
 

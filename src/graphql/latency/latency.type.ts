@@ -129,6 +129,9 @@ export class LatencyVerdictType {
 
 @ObjectType("LatencyAttribution", { simpleResolvers: true, description: "Where requests spent their time, for whom, and because of whom." })
 export class LatencyAttributionType {
+  @Field(() => Boolean, { description: "Whether more was there than can be read at once. `from` is later than asked for then, or what is usual is of less than a day." })
+  truncated!: boolean;
+
   @Field(() => dateTime, { description: "Where it begins." })
   from!: Date;
 
