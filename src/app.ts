@@ -278,6 +278,8 @@ async function compose(config: Config, say: (line: string) => void, options: App
   closers.add("isolation audit", () => audits.close());
   await watch.start();
   closers.add("audit watch", () => watch.close());
+  // The first to be closed: a balancer must not send requests here while the audit ends.
+  closers.add("readiness", async () => gateway.leave());
   mover.start();
   eraser.start();
   projector.start();

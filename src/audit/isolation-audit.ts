@@ -3,6 +3,7 @@
  * operator, the schedule and the mover; behind it lies the gateway's `ProbeExecutor`, the only way that
  * probes take.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { BulkheadError, serviceUnavailable } from "../kernel/errors.js";
 import { newId, type TenantId } from "../kernel/ids.js";
 import type { Page, PageRequest } from "../kernel/page.js";
@@ -28,12 +29,15 @@ export interface AuditTools {
   /** Told when a report is complete: what it means for this server must not wait for the next look. */
   readonly onFinished: () => void;
   readonly telemetry: Telemetry;
+  /** How long `close` waits for a run, in ms. Tests shorten it. */
+  readonly closeMsMax?: number;
 }
 
 export const probesDefault = 2_000;
 /** A server that says nothing for so long has died, and the next audit need not wait for it. */
 const leaseMs = 15_000;
 const heartbeatMs = 1_000;
+const closeMsMaxDefault = 2_000;
 
 export class IsolationAudit {
   #executor: ProbeExecutor | undefined;
@@ -47,11 +51,14 @@ export class IsolationAudit {
     this.#executor = executor;
   }
 
-  /** Ends a run under way as `FAILED`. */
+  /** Ends a run under way as `FAILED`. One that does not end in time is left to its lease: customers' requests wait behind this. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#run?.stop.abort(new AuditHindered("The server was stopped"));
-    await this.#run?.done;
+    if (this.#run === undefined) return;
+    const over = new AbortController();
+    await Promise.race([this.#run.done, sleep(this.tools.closeMsMax ?? closeMsMaxDefault, undefined, { signal: over.signal }).catch(() => undefined)]);
+    over.abort();
   }
 
   /** Begins an audit, or gives the one under way on any server. Throws `SERVICE_UNAVAILABLE`. */
@@ -100,7 +107,9 @@ export class IsolationAudit {
       const probe = new Probe(executor, canaries, evidence, stop.signal, (tenantId, work) => this.tools.inTurn(tenantId, stop.signal, work));
       await runAudit(probe, { id, probes, tenants: await readyProbeTenants(this.tools.directory, stop.signal) });
       await listening.lookAtMetrics();
-    } catch (error) {
+    } catch (caught) {
+      // A wait that was cut short tells of itself; the reason is what cut it.
+      const error: unknown = stop.signal.aborted ? stop.signal.reason : caught;
       failure = error instanceof AuditHindered ? error.message : `The audit ended early: ${error instanceof BulkheadError ? `${error.code} ${error.message}` : String(error)}`;
     } finally {
       clearInterval(beat);

@@ -23,10 +23,10 @@ export interface ProbeAnswer {
  */
 export interface ProbeExecutor {
   readonly schema: GraphQLSchema;
-  /** Throws `FORBIDDEN` for a tenant that is not the audit's, and as a request's opening does. */
-  run(caller: ProbeCaller, document: DocumentNode, variables: Readonly<Record<string, unknown>>): Promise<ProbeAnswer>;
+  /** `signal` ends it as a client that goes would. Throws `FORBIDDEN` for a tenant that is not the audit's, and as a request's opening does. */
+  run(caller: ProbeCaller, document: DocumentNode, variables: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<ProbeAnswer>;
   /** A subscription's events, at most `eventsMax` and no longer than `msMax`. One that cannot begin is one answer with errors. */
-  stream(caller: ProbeCaller, document: DocumentNode, variables: Readonly<Record<string, unknown>>, eventsMax: number, msMax: number): Promise<readonly ProbeAnswer[]>;
+  stream(caller: ProbeCaller, document: DocumentNode, variables: Readonly<Record<string, unknown>>, eventsMax: number, msMax: number, signal: AbortSignal): Promise<readonly ProbeAnswer[]>;
   /** As `POST /adapters`; gives the adapter's id. */
   importWeights(caller: ProbeCaller, name: string, file: Buffer): Promise<AdapterId>;
   /** As `GET /adapters/ID/weights`. Throws `NOT_FOUND`. */

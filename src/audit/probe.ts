@@ -28,7 +28,7 @@ export class Probe {
     readonly executor: ProbeExecutor,
     readonly canaries: Canaries,
     readonly evidence: Evidence,
-    /** Stops the audit between two probes. */
+    /** Stops the audit, the probe in flight included. */
     readonly signal: AbortSignal,
     /** Lets others go first: an audit is never in a hurry. */
     readonly inTurn: <T>(tenantId: TenantId, work: () => Promise<T>) => Promise<T>,
@@ -39,14 +39,17 @@ export class Probe {
   /** Runs an operation and looks for what is not the caller's. `surface` is told of a leak, not of a probe. */
   async run(caller: ProbeCaller, operation: ProbeOperation, surface: string, name: string): Promise<ProbeAnswer> {
     this.signal.throwIfAborted();
-    const answer = await this.executor.run(caller, operation.document, operation.variables);
+    const answer = await this.executor.run(caller, operation.document, operation.variables, this.signal);
+    // What was cut short tells nothing.
+    this.signal.throwIfAborted();
     this.look(answer.text, caller, operation.variables, surface, name);
     return answer;
   }
 
   async stream(caller: ProbeCaller, operation: ProbeOperation, eventsMax: number, msMax: number, surface: string, name: string): Promise<readonly ProbeAnswer[]> {
     this.signal.throwIfAborted();
-    const answers = await this.executor.stream(caller, operation.document, operation.variables, eventsMax, msMax);
+    const answers = await this.executor.stream(caller, operation.document, operation.variables, eventsMax, msMax, this.signal);
+    this.signal.throwIfAborted();
     for (const answer of answers) this.look(answer.text, caller, operation.variables, surface, name);
     return answers;
   }

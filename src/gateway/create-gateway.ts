@@ -75,6 +75,8 @@ export interface Gateway {
   readonly coverage: RuleCoverage;
   /** Rejects when the address is taken. Port 0 takes a free one. */
   listen(host: string, port: number): Promise<{ readonly url: string }>;
+  /** Fails readiness at once and goes on serving: for what is closed before the drain. */
+  leave(): void;
   /** Fails readiness, goes on for the delay, then ends running requests, at most 10 s long, and closes. */
   drain(): Promise<void>;
 }
@@ -120,6 +122,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     probes: new ProbeDoor({ schema, opener, telemetry, requestDeadlineMs }),
     coverage,
     listen: (host, port) => server.listen(host, port),
+    leave: () => server.leave(),
     async drain() {
       await server.drain();
       await apollo.stop();

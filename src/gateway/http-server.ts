@@ -84,10 +84,15 @@ export class HttpServer {
     return { url: `http://${host.includes(":") ? `[${host}]` : host}:${boundPort}` };
   }
 
-  /** Readiness fails first; after the delay nothing new is accepted, running requests end, and what is left after 10 s is cut. */
-  async drain(): Promise<void> {
+  /** Fails readiness from now on, and serves as before. */
+  leave(): void {
     this.#leaving = true;
     this.parts.health.startDraining();
+  }
+
+  /** Readiness fails first; after the delay nothing new is accepted, running requests end, and what is left after 10 s is cut. */
+  async drain(): Promise<void> {
+    this.leave();
     if (!this.#server.listening) return;
     // Whoever sends requests here learns it from the next probe: until then they keep coming, and none may be refused.
     await sleep(this.parts.drainDelayMs);

@@ -7,6 +7,7 @@
 import { execute, GraphQLError, subscribe, type DocumentNode, type ExecutionResult, type GraphQLSchema } from "graphql";
 import type { ProbeAnswer, ProbeCaller, ProbeExecutor } from "../audit/probe-executor.js";
 import { Deadline } from "../kernel/deadline.js";
+import { serviceUnavailable } from "../kernel/errors.js";
 import { newId, type AdapterId, type RequestId } from "../kernel/ids.js";
 import type { Telemetry } from "../kernel/telemetry.js";
 import type { TenantRequest } from "../graphql/request-context.js";
@@ -32,12 +33,12 @@ export class ProbeDoor implements ProbeExecutor {
     return this.parts.schema;
   }
 
-  run(caller: ProbeCaller, document: DocumentNode, variables: Readonly<Record<string, unknown>>): Promise<ProbeAnswer> {
-    return this.#within(caller, this.parts.requestDeadlineMs, async (context) => this.#answer(await execute({ schema: this.parts.schema, document, variableValues: variables, contextValue: context }), context));
+  run(caller: ProbeCaller, document: DocumentNode, variables: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<ProbeAnswer> {
+    return this.#within(caller, this.parts.requestDeadlineMs, signal, async (context) => this.#answer(await execute({ schema: this.parts.schema, document, variableValues: variables, contextValue: context }), context));
   }
 
-  stream(caller: ProbeCaller, document: DocumentNode, variables: Readonly<Record<string, unknown>>, eventsMax: number, msMax: number): Promise<readonly ProbeAnswer[]> {
-    return this.#within(caller, msMax, async (context) => {
+  stream(caller: ProbeCaller, document: DocumentNode, variables: Readonly<Record<string, unknown>>, eventsMax: number, msMax: number, signal: AbortSignal): Promise<readonly ProbeAnswer[]> {
+    return this.#within(caller, msMax, signal, async (context) => {
       const source = await subscribe({ schema: this.parts.schema, document, variableValues: variables, contextValue: context });
       if (!(Symbol.asyncIterator in source)) return [this.#answer(source, context)];
       const answers: ProbeAnswer[] = [];
@@ -58,19 +59,23 @@ export class ProbeDoor implements ProbeExecutor {
   }
 
   importWeights(caller: ProbeCaller, name: string, file: Buffer): Promise<AdapterId> {
-    return this.#within(caller, this.parts.requestDeadlineMs, async ({ services, tenant, deadline }) => (await services.adapterFiles.import(tenant, deadline, { name, baseModel: "audit", file })).id);
+    return this.#within(caller, this.parts.requestDeadlineMs, undefined, async ({ services, tenant, deadline }) => (await services.adapterFiles.import(tenant, deadline, { name, baseModel: "audit", file })).id);
   }
 
   exportWeights(caller: ProbeCaller, id: AdapterId): Promise<Buffer> {
-    return this.#within(caller, this.parts.requestDeadlineMs, ({ services, tenant, deadline }) => services.adapterFiles.export(tenant, deadline, id));
+    return this.#within(caller, this.parts.requestDeadlineMs, undefined, ({ services, tenant, deadline }) => services.adapterFiles.export(tenant, deadline, id));
   }
 
-  async #within<T>({ tenantId, userId, roles }: ProbeCaller, ms: number, work: (context: TenantRequest) => Promise<T>): Promise<T> {
+  async #within<T>({ tenantId, userId, roles }: ProbeCaller, ms: number, signal: AbortSignal | undefined, work: (context: TenantRequest) => Promise<T>): Promise<T> {
     const caller: VerifiedTenantCaller = { kind: "TENANT", tenantId, userId, roles, expiresAt: Math.ceil(Date.now() / 1_000) + callerSeconds };
     const deadline = Deadline.after(ms);
+    const stop = (): void => deadline.abort(serviceUnavailable("The audit was stopped"));
+    signal?.addEventListener("abort", stop);
+    if (signal?.aborted === true) stop();
     try {
       return await work(await this.parts.opener.openProbe(caller, newId<RequestId>("request"), deadline));
     } finally {
+      signal?.removeEventListener("abort", stop);
       deadline.dispose();
     }
   }
