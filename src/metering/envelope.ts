@@ -1,5 +1,6 @@
 import type { Charge } from "../quotas/budgets.js";
 import type { CallReservation } from "./call-reservation.js";
+import type { Place } from "./fair-queue.js";
 
 /** What one call of an envelope used, once its row of the ledger is durable. */
 export interface UsedByCall {
@@ -13,7 +14,8 @@ export class Envelope {
   readonly kind = "ENVELOPE";
   readonly #used: UsedByCall[] = [];
 
-  constructor(private readonly reservation: CallReservation) {}
+  /** `place`: in the line for the model, until the completion takes it. */
+  constructor(private readonly reservation: CallReservation, readonly place?: Place) {}
 
   /** Tokens that calls have used so far. */
   get usedTokens(): number {
@@ -31,6 +33,8 @@ export class Envelope {
 
   /** Gives back what no call used. Never rejects. */
   settle(): Promise<void> {
+    // Answered from the cache, failed, or left before the completion came to the line.
+    this.place?.leave();
     return this.reservation.settle(this.#used);
   }
 }

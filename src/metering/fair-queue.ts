@@ -21,6 +21,15 @@ export interface TurnRequest {
   readonly leftMs?: number;
   /** Whether `heldBeside` will be asked. */
   readonly watchesOthers?: boolean;
+  /** Held before for this call, which takes it. */
+  readonly place?: Place;
+}
+
+/** Kept in a tenant's line for a call that is being prepared. To be left in any case; later calls do nothing. */
+export interface Place {
+  readonly kind: "PLACE";
+  /** True the first time. */
+  leave(): boolean;
 }
 
 /** The right to use the shared pool. Release it exactly once; later calls do nothing. */
@@ -92,6 +101,9 @@ export class FairQueue implements ShareUser {
   readonly #waitingPerTenantMax: number;
   readonly #waitingMax: number;
   readonly #holders = new SlotHolders(performance.now());
+  /** Places of questions that are being prepared, of each tenant and together. */
+  readonly #held = new Map<TenantId, number>();
+  #heldInAll = 0;
   #holdMs = 100;
   #running = 0;
   /** A call that was overdue has its turn. */
@@ -123,20 +135,39 @@ export class FairQueue implements ShareUser {
     if (signal.aborted) return Promise.reject(signal.reason);
     const line = this.#lineOf[request.workClass];
     const flow = line.queue.flowOf(request.tenantId, request.weight);
+    const hadPlace = request.place?.leave() === true;
     if (line.queue.waiting === 0 && this.#mayStart(line)) {
       line.queue.start(flow, request.tokens);
       return Promise.resolve(this.#turn(line, flow, request, performance.now()));
     }
-    const refused = this.#refuseIfFull(flow.waiting.size) ?? this.#refuseIfLate(line, flow, request.leftMs);
+    const refused = (hadPlace ? undefined : this.#refuseIfFull(request.tenantId, flow)) ?? this.#refuseIfLate(line, flow, request.leftMs);
     return refused === undefined ? this.#wait(line, flow, request, signal) : Promise.resolve(refused);
   }
 
-  /** What `acquire` would refuse a question of this tenant with at this moment, for work that must be paid for before its turn. */
-  refusalNow(tenantId: TenantId, weight: number, leftMs: number): Refusal | undefined {
+  /**
+   * A place for a question of this tenant whose call comes after other work, or what `acquire` would
+   * refuse it with. Without it, one free place would let through all that come while the first is
+   * prepared, and all but that one would be refused after their work was done.
+   */
+  hold(tenantId: TenantId, weight: number, leftMs: number): Place | Refusal {
     const line = this.#lineOf.INTERACTIVE;
-    if (line.queue.waiting === 0 && this.#mayStart(line)) return undefined;
-    const flow = line.queue.flowOf(tenantId, weight);
-    return this.#refuseIfFull(flow.waiting.size) ?? this.#refuseIfLate(line, flow, leftMs);
+    const startsAtOnce = line.queue.waiting === 0 && this.#mayStart(line) && this.#running + this.#heldInAll < this.share.slots;
+    if (!startsAtOnce) {
+      const flow = line.queue.flowOf(tenantId, weight);
+      const refused = this.#refuseIfFull(tenantId, flow) ?? this.#refuseIfLate(line, flow, leftMs);
+      if (refused !== undefined) return refused;
+    }
+    this.#hold(tenantId, 1);
+    let isLeft = false;
+    return {
+      kind: "PLACE",
+      leave: () => {
+        if (isLeft) return false;
+        isLeft = true;
+        this.#hold(tenantId, -1);
+        return true;
+      },
+    };
   }
 
   *demand(): Generator<Demand> {
@@ -175,10 +206,18 @@ export class FairQueue implements ShareUser {
     queue.take(overdue).grant(true);
   }
 
-  #refuseIfFull(waitingOfTenant: number): Refusal | undefined {
-    if (waitingOfTenant >= this.#waitingPerTenantMax) return this.#overloaded("waitingCallsPerTenant", this.#holdMs * waitingOfTenant / this.options.slots);
-    const { waiting } = this;
-    return waiting >= this.#waitingMax ? this.#overloaded("waitingCalls", this.#holdMs * waiting / this.options.slots) : undefined;
+  #hold(tenantId: TenantId, by: 1 | -1): void {
+    const held = (this.#held.get(tenantId) ?? 0) + by;
+    if (held === 0) this.#held.delete(tenantId);
+    else this.#held.set(tenantId, held);
+    this.#heldInAll += by;
+  }
+
+  #refuseIfFull(tenantId: TenantId, flow: Flow): Refusal | undefined {
+    const ofTenant = flow.waiting.size + (this.#held.get(tenantId) ?? 0);
+    if (ofTenant >= this.#waitingPerTenantMax) return this.#overloaded("waitingCallsPerTenant", this.#holdMs * ofTenant / this.options.slots);
+    const inAll = this.waiting + this.#heldInAll;
+    return inAll >= this.#waitingMax ? this.#overloaded("waitingCalls", this.#holdMs * inAll / this.options.slots) : undefined;
   }
 
   /** By the tenant's own place in the order of service: what is behind that in others' lines does not count. */

@@ -28,12 +28,18 @@ export class MeteredDoor implements Door {
 
   async open(context: TenantContext, deadline: Deadline, tokens: number, calls: readonly BoundedCall[]): Promise<Envelope | Refusal> {
     // A line that is full, or too slow for the deadline, would refuse the completion after its embedding was paid for.
-    for (const { kind, model } of calls) {
-      const full = kind === "COMPLETION" ? this.queues.of(kind, model).refusalNow(context.tenantId, context.policy.weight, deadline.remainingMs()) : undefined;
-      if (full !== undefined) return this.#refused(context, full);
+    const completion = calls.find(({ kind }) => kind === "COMPLETION");
+    const place = completion === undefined ? undefined : this.queues.of("COMPLETION", completion.model).hold(context.tenantId, context.policy.weight, deadline.remainingMs());
+    if (place !== undefined && isRefusal(place)) return this.#refused(context, place);
+    try {
+      const reserved = await this.#take(context, tokens, calls);
+      if (!isRefusal(reserved)) return new Envelope(reserved, place);
+      place?.leave();
+      return this.#refused(context, reserved);
+    } catch (error) {
+      place?.leave();
+      throw error;
     }
-    const reserved = await this.#take(context, tokens, calls);
-    return isRefusal(reserved) ? this.#refused(context, reserved) : new Envelope(reserved);
   }
 
   async extend(envelope: Envelope, more: BoundedCall): Promise<boolean> {
@@ -82,9 +88,10 @@ export class MeteredDoor implements Door {
     deadline.throwIfOver();
     const source = await this.#reserve(context, call);
     if (isRefusal(source)) return this.#refused(context, source);
+    const place = call.kind === "COMPLETION" ? call.envelope?.place : undefined;
     try {
       const acquire = (): Promise<Turn | Refusal> => this.queues.of(call.kind, call.model).acquire(
-        { tenantId: context.tenantId, weight: context.policy.weight, tokens: call.reserveTokens, workClass: isProbeTenant(context.tenantId) ? "AUDIT" : call.workClass, leftMs: deadline.remainingMs(), watchesOthers: isWatching(call) },
+        { tenantId: context.tenantId, weight: context.policy.weight, tokens: call.reserveTokens, workClass: isProbeTenant(context.tenantId) ? "AUDIT" : call.workClass, leftMs: deadline.remainingMs(), watchesOthers: isWatching(call), ...(place === undefined ? {} : { place }) },
         deadline.signal,
       );
       const turn = await (call.clock === undefined ? acquire() : call.clock.time("queue_wait", acquire));

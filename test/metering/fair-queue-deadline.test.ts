@@ -40,13 +40,13 @@ describe("a call that cannot have its turn before its deadline", () => {
     const waiting = queue.waiting;
     expect(await queue.acquire(requestOf("a", { leftMs: 10_000 }), never)).toMatchObject({ kind: "REFUSAL", code: "OVERLOADED", limit: "deadline", retryAfterMs: 30_000 });
     expect(queue.waiting).toBe(waiting);
-    expect(queue.refusalNow(requestOf("a").tenantId, 1, 10_000)).toMatchObject({ limit: "deadline" });
+    expect(queue.hold(requestOf("a").tenantId, 1, 10_000)).toMatchObject({ limit: "deadline" });
   });
 
   it("waits while its turn may still come in time", async () => {
     const queue = await busyQueue({ a: 60 }, 20, 1_000);
     expect(await isLate(queue, requestOf("a", { leftMs: 39_000 }))).toBe(false);
-    expect(queue.refusalNow(requestOf("a").tenantId, 1, 39_000)).toBeUndefined();
+    expect(queue.hold(requestOf("a").tenantId, 1, 39_000)).toMatchObject({ kind: "PLACE" });
   });
 
   it("is never refused by a queue that has just begun", async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ClientGone } from "../../src/kernel/client-gone.js";
 import { Deadline } from "../../src/kernel/deadline.js";
+import { isRefusal, refusal } from "../../src/kernel/refusal.js";
 import { BulkheadError, upstreamFailed } from "../../src/kernel/errors.js";
 import { newId, type ConversationId } from "../../src/kernel/ids.js";
 import { contextOf } from "../metering/spend-fixtures.js";
@@ -230,16 +231,30 @@ describe("a model that fails, hangs or leaks", () => {
     expect(await bench.usedTokens(context)).toBe(0);
   });
 
-  it("whose line fills up while the question is embedded refuses it then, and the embedding is charged", async () => {
-    const bench = openBench({ queue: { slots: 1, waitingPerTenantMax: 0 } });
+  it("whose line fills up while the question is embedded answers it all the same: it has kept its place", async () => {
+    const bench = openBench({ queue: { slots: 1, waitingPerTenantMax: 1 } });
     const context = open();
+    const other = () => bench.queue.acquire({ tenantId: context.tenantId, weight: 1, tokens: 1, workClass: "INTERACTIVE" }, new AbortController().signal);
     bench.embed = async () => {
-      await bench.queue.acquire({ tenantId: context.tenantId, weight: 1, tokens: 1, workClass: "INTERACTIVE" }, new AbortController().signal);
+      const turn = await other();
+      expect(await other()).toMatchObject({ code: "OVERLOADED", limit: "waitingCallsPerTenant" });
+      setTimeout(() => isRefusal(turn) || turn.release(1), 20);
       return { vectors: [new Float32Array([1, 0])], tokens: 6 };
     };
-    expect(await bench.answers.run(context, deadline(), { question }, "ask")).toMatchObject({ kind: "REFUSAL", code: "OVERLOADED" });
+    expect(await bench.answers.run(context, deadline(), { question }, "ask")).toMatchObject({ kind: "ANSWER" });
+  });
+
+  it("whose line refuses the completion after the question was embedded charges the embedding and nothing else", async () => {
+    const bench = openBench();
+    const context = open();
+    bench.embed = async () => {
+      bench.queue.acquire = async () => refusal("OVERLOADED", "Too many calls wait for a model", { limit: "deadline" });
+      return { vectors: [new Float32Array([1, 0])], tokens: 6 };
+    };
+    expect(await bench.answers.run(context, deadline(), { question }, "ask")).toMatchObject({ kind: "REFUSAL", code: "OVERLOADED", limit: "deadline" });
     expect(bench.ledger.rows).toMatchObject([{ kind: "EMBEDDING" }]);
     expect(await bench.usedTokens(context)).toBe(6);
+    expect((await bench.quotas.view(context)).tokens.reserved).toBe(0);
   });
 });
 
