@@ -18,7 +18,7 @@ const outOfReach = 1_000_000_000_000;
 const everyLimit = { requestsPerMinute: outOfReach, tokensPerMinute: outOfReach, budgetDayMicroUsd: outOfReach, budgetMonthMicroUsd: outOfReach, concurrentCalls: outOfReach };
 
 /** With tenants of the tier PRO by these names, and without a document. `slots`: calls that the model takes at once. */
-export async function startBenchApp(modelUrl: string, tenants: readonly string[], slots: number): Promise<BenchApp> {
+export async function startBenchApp(modelUrl: string, tenants: readonly string[], slots: number, logLevel: "info" | "warn" = "warn"): Promise<BenchApp> {
   const dataDir = mkdtempSync(join(tmpdir(), "bulkhead-bench-"));
   const tenantsFolder = join(dataDir, "tenants");
   mkdirSync(tenantsFolder);
@@ -30,7 +30,7 @@ export async function startBenchApp(modelUrl: string, tenants: readonly string[]
   const model = { name: "bench-model", kind: "REMOTE", contextTokens: 8_000 };
   writeFileSync(join(tenantsFolder, "models.json"), JSON.stringify({ models: [model], endpoints: [{ name: "bench", baseUrl: modelUrl, models: [model.name], concurrency: slots }] }));
   const models = { EMBEDDING_BASE_URL: modelUrl, EMBEDDING_MODEL: "bench-embedding", EMBEDDING_DIMENSIONS: "512" };
-  const { url } = await startApp(parseConfig({ DATA_DIR: dataDir, PORT: "0", LOG_LEVEL: "warn", ...models }), () => {}, { tenantsFolder });
+  const { url } = await startApp(parseConfig({ DATA_DIR: dataDir, PORT: "0", LOG_LEVEL: logLevel, ...models }), () => {}, { tenantsFolder });
   const key = await loadOrCreateDevelopmentKey(dataDir);
   const common = { issuer: "https://bulkhead.local", ttlSeconds: 3_600 };
   const operator = await signDevelopmentToken(key, { ...common, audience: "bulkhead-operator", userId: "operator", subject: { kind: "OPERATOR" } });

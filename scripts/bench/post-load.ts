@@ -31,7 +31,8 @@ export async function postLoad(target: Target, body: string, connections: number
   return tookMs;
 }
 
-function post({ url, token }: Target, body: string, agent: Agent): Promise<{ readonly status: number | undefined; readonly text: string }> {
+/** One post. Rejects when the connection fails, or nothing comes for 30 s. */
+export function post({ url, token }: Target, body: string, agent: Agent): Promise<{ readonly status: number | undefined; readonly text: string }> {
   const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body), authorization: `Bearer ${token}` };
   return new Promise((resolve, reject) => {
     const outgoing = request(url, { method: "POST", agent, headers, timeout: silenceMsMax }, (response) => {
