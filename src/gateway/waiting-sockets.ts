@@ -1,5 +1,4 @@
-import { isIPv4, isIPv6, type Socket } from "node:net";
-import type { WebSocket } from "ws";
+import { isIPv4, isIPv6 } from "node:net";
 
 /** Each costs about 50 KB. A client says who it is within one round trip, so these are many new clients a second. */
 const waitingMax = 500;
@@ -9,6 +8,19 @@ const waitingPerPeerMax = 100;
 
 /** Twice the longest token, with room for what a client says beside it. A megabyte, as any caller may send later, would be half a gigabyte from all that wait. */
 const bytesMax = 16 * 1_024;
+
+/** What of a `WebSocket` is used here. */
+export interface WaitingSocket {
+  once(event: "close", listener: () => void): unknown;
+  terminate(): void;
+}
+
+/** What of its connection. */
+export interface CountedConnection {
+  readonly remoteAddress?: string | undefined;
+  on(event: "data", listener: (data: Buffer) => void): unknown;
+  off(event: "data", listener: (data: Buffer) => void): unknown;
+}
 
 interface Waiting {
   readonly peer: string;
@@ -21,11 +33,11 @@ interface Waiting {
  * It is one of the network that holds most, so that a flood drops its own and nobody else's.
  */
 export class WaitingSockets {
-  readonly #sockets = new Map<WebSocket, Waiting>();
+  readonly #sockets = new Map<WaitingSocket, Waiting>();
   /** Oldest first in each. */
-  readonly #byPeer = new Map<string, Set<WebSocket>>();
+  readonly #byPeer = new Map<string, Set<WaitingSocket>>();
 
-  add(socket: WebSocket, connection: Pick<Socket, "remoteAddress" | "on" | "off">): void {
+  add(socket: WaitingSocket, connection: CountedConnection): void {
     const peer = networkOf(connection.remoteAddress ?? "");
     if ((this.#byPeer.get(peer)?.size ?? 0) >= waitingPerPeerMax) this.#dropOldest(this.#byPeer.get(peer));
     if (this.#sockets.size >= waitingMax) this.#dropOldest(this.#largest());
@@ -35,7 +47,7 @@ export class WaitingSockets {
   }
 
   /** It is known now whose it is. */
-  remove(socket: WebSocket): void {
+  remove(socket: WaitingSocket): void {
     const waiting = this.#sockets.get(socket);
     if (waiting === undefined) return;
     waiting.stopCounting();
@@ -46,7 +58,7 @@ export class WaitingSockets {
   }
 
   /** On the connection, and not of messages: pieces of one that never ends would be kept until its end. */
-  #countBytes(socket: WebSocket, connection: Pick<Socket, "on" | "off">): () => void {
+  #countBytes(socket: WaitingSocket, connection: CountedConnection): () => void {
     let bytes = 0;
     const onData = (data: Buffer): void => {
       bytes += data.length;
@@ -57,17 +69,17 @@ export class WaitingSockets {
   }
 
   /** Of as many, the one that came first. */
-  #largest(): ReadonlySet<WebSocket> | undefined {
-    let largest: ReadonlySet<WebSocket> | undefined;
+  #largest(): ReadonlySet<WaitingSocket> | undefined {
+    let largest: ReadonlySet<WaitingSocket> | undefined;
     for (const ofPeer of this.#byPeer.values()) if (ofPeer.size > (largest?.size ?? 0)) largest = ofPeer;
     return largest;
   }
 
-  #dropOldest(ofPeer: Iterable<WebSocket> = []): void {
+  #dropOldest(ofPeer: Iterable<WaitingSocket> = []): void {
     for (const oldest of ofPeer) return this.#drop(oldest);
   }
 
-  #drop(socket: WebSocket): void {
+  #drop(socket: WaitingSocket): void {
     this.remove(socket);
     // No close frame: who does not read would keep the socket until it is waited for in vain.
     socket.terminate();
