@@ -8,23 +8,26 @@ export interface Lost {
   readonly value: unknown;
 }
 
-/** Arguments that were passed on, and what the mutants would have sent in their place. */
+/** What was handed to the driver, and what a mutant would have sent in its place. */
 const lost = new WeakMap<object, Lost[]>();
 
-/**
- * With `MUTANT=each` nothing is changed: whoever watches the driver asks here for what each mutant
- * would have sent. Up to the first such call a run with the mutant is the same run, so a watcher that
- * refuses this argument fails that run too.
- */
 export function lostOf(argument: unknown): readonly Lost[] {
   return typeof argument === "object" && argument !== null ? (lost.get(argument) ?? []) : [];
 }
 
+/**
+ * With `MUTANT=each` nothing is changed: whoever watches the driver asks `lostOf` what each mutant
+ * would have sent. Up to the first such call a run with the mutant is the same run, so a watcher that
+ * refuses this argument fails that run too.
+ */
 export function mutated<T>(name: string, value: T): T {
-  if (process.env["MUTANT"] === "each" && typeof value === "object" && value !== null) lost.set(value, [...lostOf(value).filter((known) => known.name !== name), { name, value: withoutTenant(value, keyedByTenant.test(name)) }]);
-  if (process.env["MUTANT"] !== name) return value;
-  process.env["MUTANT_REACHED"] = name;
-  return withoutTenant(value, keyedByTenant.test(name)) as T;
+  const sought = process.env["MUTANT"];
+  if (sought !== "each" && sought !== name) return value;
+  const changed = withoutTenant(value, keyedByTenant.test(name)) as T;
+  const sent = sought === "each" ? value : changed;
+  if (typeof sent === "object" && sent !== null) lost.set(sent, [...lostOf(sent).filter((known) => known.name !== name), { name, value: changed }]);
+  if (sought === name) process.env["MUTANT_REACHED"] = name;
+  return sent;
 }
 
 /** Of a filter, a pipeline, rows or bulk operations: everything in it that names a tenant is left out. */

@@ -1,7 +1,4 @@
-/**
- * Which driver calls carry no tenant, each with its reason, and what has to catch the mutants of the
- * others beside the audit. An entry that names no call fails, as does a call that is in neither list.
- */
+/** Which driver calls carry no tenant, each with its reason. An entry that names no call fails, as does a call that has neither a tenant nor a reason. */
 
 /** By name, or by the file where it is all of it. */
 export const withoutTenant: Readonly<Record<string, string>> = {
@@ -27,19 +24,3 @@ export const withoutTenant: Readonly<Record<string, string>> = {
   "control/usage-rollups.ts project": "the next hour to be summed, whichever tenant's it is",
   "control/usage-rollups.ts markStale": "compares all tenants' hours with their sums, one after the other",
 };
-
-/** Suites beside the audit: what no probe can see, since no caller reads it. First match of the name's beginning. */
-export const suitesOf: readonly (readonly [string, readonly string[]])[] = [
-  ["scoped-", ["test/storage/isolation.test.ts", "test/storage/tenant-store.test.ts"]],
-  ["totals.ts", ["test/isolation/tenant-in-every-command.test.ts", "test/storage/totals.test.ts", "test/storage/isolation.test.ts"]],
-  ["fence.ts", ["test/isolation/tenant-in-every-command.test.ts", "test/storage/fence.test.ts", "test/storage/write-lane.test.ts", "test/provisioning/contract.test.ts"]],
-  ["erasing/", ["test/isolation/tenant-in-every-command.test.ts", "test/erasing/erasure.test.ts"]],
-  ["moving/", ["test/isolation/tenant-in-every-command.test.ts", "test/provisioning/contract.test.ts", "test/provisioning/placement-move.test.ts", "test/provisioning/fault-matrix.test.ts"]],
-  ["sealing/", ["test/isolation/tenant-in-every-command.test.ts", "test/storage/sealing"]],
-  ["control/usage", ["test/usage", "test/isolation/ledger.test.ts"]],
-  ["control/hour-claims", ["test/usage", "test/isolation/ledger.test.ts"]],
-  ["control/ledger-writer", ["test/usage", "test/isolation/ledger.test.ts"]],
-  ["control/spending", ["test/quotas/mongo-spending-store.test.ts", "test/quotas/tenant-budgets.test.ts"]],
-  ["control/key-vault", ["test/storage/sealing", "test/isolation/ledger.test.ts"]],
-  ["control/", ["test/erasing/erasure.test.ts", "test/provisioning/placement-move.test.ts"]],
-];
