@@ -75,6 +75,8 @@ interface Round {
 async function everythingOnce(probe: Probe, { attacker, victim, ids, cursors, bare, timings }: Round): Promise<void> {
   for (const field of bare) await attackListing(probe, field, attacker);
   for (const argument of ids) await attackId(probe, argument, attacker, victim, timings);
+  // Not left to the dice: a loader that mixes tenants is met by every audit, however short.
+  for (const argument of ids) if (argument.operation === "query") await attackLoader(probe, argument, attacker, [victim], aliasesMax);
   for (const attack of cursors) await attack(attacker, victim);
   for (const mode of ["VECTOR", "TEXT", "HYBRID"] as const) await searchAsTheVictim(probe, attacker, victim, mode);
   // Before the attacker has an answer of its own to this question.

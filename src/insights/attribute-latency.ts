@@ -9,7 +9,7 @@ import { judge, meanOf, quantileOf, shares, usualP95, type HolderShare, type Lat
 import { fineMsDefault, hourMs, hoursKeptMs } from "./request-insights.js";
 import { shownTenants, type TenantLookUp } from "./shown-tenants.js";
 import { TenantFigures } from "./tenant-figures.js";
-import { wholePeriods } from "./whole-periods.js";
+import { wholePeriods, type ReadPeriods } from "./whole-periods.js";
 
 export interface LatencyQuestion {
   readonly from?: Date;
@@ -56,6 +56,8 @@ export interface LatencyAttribution {
 }
 
 const dayMs = 24 * hourMs;
+const readNothing: ReadPeriods = { rows: [] };
+
 /** A range of less is read from the short periods, a longer one from whole hours. */
 const fineRangeMs = 6 * hourMs;
 /** About 60 MB while they are added up. Of a range that has more, the latest periods are read, and the answer says so. */
@@ -110,7 +112,7 @@ export class AttributeLatency {
       wholePeriods((max) => this.timings.read({ width: isFine ? "FINE" : "HOUR", from: begins, to, ...of }, max), this.rowsMax),
       wholePeriods((max) => this.timings.readTotals({ width: "HOUR", from: new Date(hour.getTime() - dayMs), to: hour, ...of }, max), this.rowsMax),
       // Of the hour in which the range begins, what came before it.
-      begins > hour ? wholePeriods((max) => this.timings.readTotals({ width: "FINE", from: hour, to: begins, ...of }, max), this.rowsMax) : { rows: [] },
+      begins > hour ? wholePeriods((max) => this.timings.readTotals({ width: "FINE", from: hour, to: begins, ...of }, max), this.rowsMax) : readNothing,
     ]);
     const windows = new Map<string, TenantWindow>();
     for (const row of now.rows) {

@@ -21,7 +21,8 @@ describe("an isolation audit of a sound server", () => {
   };
 
   beforeAll(async () => {
-    server = await TestServer.start();
+    // With its lines of requests, which are looked at as well.
+    server = await TestServer.start({ LOG_LEVEL: "info" });
     report = await audit(500);
   }, 120_000);
   afterAll(() => server.stop());

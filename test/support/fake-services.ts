@@ -198,7 +198,7 @@ export class FakeServices implements Services {
   readonly heatmaps: Services["heatmaps"] = {
     run: ({ measure }) => {
       const rows = [...this.records.values()].map((tenant) => ({ tenant, total: 2, cells: [2, null], refusals: 1 }));
-      return Promise.resolve({ measure, unit: "requests", from: epoch, to: epoch, bucketMinutes: 60, columns: [epoch, epoch], rows, max: 2, suggestions: rows.map(({ tenant }) => ({ tenant, placement: "SILO", reason: "It is large" })) });
+      return Promise.resolve({ measure, unit: "requests", from: epoch, to: epoch, bucketMinutes: 60, columns: [epoch, epoch], rows, truncated: false, max: 2, suggestions: rows.map(({ tenant }) => ({ tenant, placement: "SILO", reason: "It is large" })) });
     },
   };
   readonly latency: Services["latency"] = {
@@ -206,7 +206,7 @@ export class FakeServices implements Services {
       const stages = [{ name: "queue_wait", share: 1, meanMs: 1, p50Ms: 1, p95Ms: 1, p99Ms: 1 }];
       const holders = [{ work: "OTHERS", share: 1, ms: 1 }];
       const tenants = [...this.records.values()].map((tenant) => ({ tenant, requests: 1, p50Ms: 1, p95Ms: 1, p99Ms: 1, stages, queueHeldBy: holders }));
-      return Promise.resolve({ from: epoch, to: epoch, requests: 1, verdict: { scope: "NOBODY", slowTenants: [], because: holders, summary: "Nobody is slow" }, stages, tenants });
+      return Promise.resolve({ from: epoch, to: epoch, truncated: false, requests: 1, verdict: { scope: "NOBODY", slowTenants: [], because: holders, summary: "Nobody is slow" }, stages, tenants });
     },
   };
   readonly keys: Services["keys"] = { rotate: (id) => Promise.resolve({ tenant: this.#record(id), rotation: { version: 3, rows: 40 } }) };
