@@ -113,8 +113,10 @@ async function goOn(probe: Probe, { planted, ids, cursors, bare, timings, until 
     if (dice < 0.97) return pick(cursors)?.(attacker, victim);
     return attackId(probe, pick(cheap) as IdArgument, attacker, victim, timings);
   };
+  // What is not let through is no probe: a server that refuses everything must still come to an end.
+  let left = until;
   await Promise.all(Array.from({ length: abreast }, async () => {
-    while (probe.evidence.probes < until) await probe.inTurn(planted[0]?.caller.tenantId as ProbeTenant["caller"]["tenantId"], one);
+    while (probe.evidence.probes < until && left-- > 0) await probe.inTurn(planted[0]?.caller.tenantId as ProbeTenant["caller"]["tenantId"], one);
   }));
 }
 

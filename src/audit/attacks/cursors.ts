@@ -2,6 +2,7 @@
 import type { Probe, ProbeTenant } from "../probe.js";
 import type { ProbeOperation } from "../schema/probe-documents.js";
 import { nestedFields, probedArguments, type NestedField, type ProbedArgument } from "../schema/probed-arguments.js";
+import { comesThrough } from "./compare.js";
 import { fieldName, nameOf, pick } from "./foreign-ids.js";
 
 const kindsOfParents: Readonly<Record<string, "conversation" | "document" | "adapter">> = { Conversation: "conversation", Document: "document", Adapter: "adapter" };
@@ -18,8 +19,10 @@ export function cursorAttacks(probe: Probe): readonly CursorAttack[] {
 function rootAttack(probe: Probe, argument: ProbedArgument): CursorAttack {
   const name = nameOf(argument);
   return async (attacker, victim) => {
-    const cursor = (await cursorsOf(probe, victim, probe.documents.of(argument.operation, [{ field: argument.field, path: ["first"], value: 1 }]), name)) ?? (await cursorsOf(probe, victim, { document: probe.documents.parse("{ documents(first: 1) { pageInfo { endCursor } } }"), variables: {} }, name)) ?? "none";
-    await probe.run(attacker.caller, probe.documents.of(argument.operation, [{ field: argument.field, path: argument.path, value: cursor }]), "cursors", name);
+    const cursor = (await cursorsOf(probe, victim, probe.documents.of(argument.operation, [{ field: argument.field, path: ["first"], value: 1 }]), name)) ?? (await cursorsOf(probe, victim, { document: probe.documents.parse("{ documents(first: 1) { pageInfo { endCursor } } }"), variables: {} }, name));
+    if (cursor === undefined) return probe.evidence.uncovered(fieldName(argument), `(${argument.path.join(".")})`, "the victim has no cursor");
+    const operation = probe.documents.of(argument.operation, [{ field: argument.field, path: argument.path, value: cursor }]);
+    if ((await comesThrough(probe, fieldName(argument), async () => [await probe.run(attacker.caller, operation, "cursors", name)])) === false) return;
     probe.evidence.probed("cursors");
     probe.evidence.covered(fieldName(argument));
   };
@@ -32,10 +35,13 @@ function nestedAttack(probe: Probe, { parent, field }: NestedField, path: readon
     probe.evidence.uncovered(`${parent}.${field}`, `(${path.join(".")})`, "no query leads to it by an id that was planted");
     return undefined;
   }
-  const at = (owner: ProbeTenant, argument: string, value: unknown): ProbeOperation => probe.documents.nested(parent, field, argument, pick(owner.ids[kind]) ?? "", value) as ProbeOperation;
+  const at = (id: string, argument: string, value: unknown): ProbeOperation => probe.documents.nested(parent, field, argument, id, value) as ProbeOperation;
   return async (attacker, victim) => {
-    const cursor = (await cursorsOf(probe, victim, at(victim, "first", 1), name)) ?? "none";
-    await probe.run(attacker.caller, at(attacker, path[0] ?? "", cursor), "cursors", name);
+    let cursor: string | undefined;
+    // One of them may hold nothing, and a list of nothing has no cursor.
+    for (const id of victim.ids[kind]) cursor ??= await cursorsOf(probe, victim, at(id, "first", 1), name);
+    if (cursor === undefined) return probe.evidence.uncovered(`${parent}.${field}`, `(${path.join(".")})`, "the victim has no cursor");
+    if ((await comesThrough(probe, `${parent}.${field}`, async () => [await probe.run(attacker.caller, at(pick(attacker.ids[kind]) ?? "", path[0] ?? "", cursor), "cursors", name)])) === false) return;
     probe.evidence.probed("cursors");
     probe.evidence.covered(`${parent}.${field}`);
   };

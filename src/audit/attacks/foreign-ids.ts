@@ -3,7 +3,7 @@ import { newId, type AdapterId, type IdKind } from "../../kernel/ids.js";
 import type { Probe, ProbeTenant } from "../probe.js";
 import type { ProbeAnswer } from "../probe-executor.js";
 import { nestedFields, probedArguments, type ObjectKind, type ProbedArgument } from "../schema/probed-arguments.js";
-import { comparable, reachedTheId } from "./compare.js";
+import { comesThrough, comparable, reachedTheId } from "./compare.js";
 
 const surfaces: Readonly<Record<ObjectKind, string>> = { document: "documents", passage: "passages", conversation: "conversations", message: "conversations", adapter: "adapters", move: "control plane", tenant: "control plane", report: "control plane" };
 const idKinds: Readonly<Record<Exclude<ObjectKind, "tenant">, IdKind>> = { document: "document", passage: "chunk", conversation: "conversation", message: "message", adapter: "adapter", move: "move", report: "audit" };
@@ -130,7 +130,11 @@ export async function attackLoader(probe: Probe, argument: ProbedArgument & { re
     const id = at % 4 === 2 ? missingId(argument.kind) : pick(pick(victims)?.ids[argument.kind] ?? []);
     return id === undefined || at % 4 === 2 ? { id: id ?? missingId(argument.kind), of: "MISSING" as const } : { id, of: "FOREIGN" as const };
   });
-  const answer = await probe.run(attacker.caller, probe.documents.of(argument.operation, asked.map(({ id }) => ({ field: argument.field, path: argument.path, value: id }))), "loaders", name);
+  const operation = probe.documents.of(argument.operation, asked.map(({ id }) => ({ field: argument.field, path: argument.path, value: id })));
+  // Where every id is refused for the same reason all answers are alike, and nothing was looked for.
+  const through = await comesThrough(probe, fieldName(argument), async () => [await probe.run(attacker.caller, operation, "loaders", name)]);
+  const answer = through === false ? undefined : through[0];
+  if (answer === undefined) return;
   const errors = new Map(answer.errors.map((error) => [String(error.path?.[0]), error]));
   const said = asked.map(({ id }, at) => {
     const { path: _path, ...error } = errors.get(`a${at}`) ?? {};
