@@ -209,7 +209,7 @@ async function compose(config: Config, say: (line: string) => void, options: App
   const answers = new SummarisedAnswers(new AnswerOnce(new AnswerQuestion(asking), router, telemetry), summaries);
   const answerStreams = new AnswerStreams(answers, directory, telemetry);
   const search = new SearchDocuments(shared);
-  const ingestion = new IngestionQueue({ router, embedder, door, counter, telemetry, directory, policies });
+  const ingestion = new IngestionQueue({ router, embedder, door, counter, telemetry, tracing, directory, policies });
   closers.add("ingestion", () => ingestion.close());
   const ingest = new IngestDocument({ router, queue: ingestion });
 

@@ -23,6 +23,8 @@ export interface Tracing {
   begin(name: string, attributes: SpanAttributes): Span;
   /** Runs `work` with the span as the present one. */
   within<T>(span: Span, work: () => T): T;
+  /** Runs `work` under no span: it belongs to another request, and perhaps to another tenant, than the one that happens to start it. */
+  detached<T>(work: () => T): T;
   /** Sets attributes of the present span. */
   annotate(attributes: SpanAttributes): void;
   /** What a call to another server carries, so that its spans come under the present one. */
@@ -38,6 +40,7 @@ export const noTracing: Tracing = Object.freeze({
   run: <T>(_name: string, _attributes: SpanAttributes, work: (span: Span) => Promise<T>) => work(noSpan),
   begin: () => noSpan,
   within: <T>(_span: Span, work: () => T) => work(),
+  detached: <T>(work: () => T) => work(),
   annotate() {},
   headers: () => noHeaders,
 });

@@ -57,6 +57,10 @@ export class OtlpTracing implements Tracing {
     return span instanceof OwnSpan ? this.#present.run(span.inner, work) : work();
   }
 
+  detached<T>(work: () => T): T {
+    return this.#present.exit(work);
+  }
+
   annotate(attributes: SpanAttributes): void {
     this.#present.getStore()?.setAttributes(attributes);
   }

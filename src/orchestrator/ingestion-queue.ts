@@ -7,6 +7,7 @@ import { setMaxListeners } from "node:events";
 import { Deadline } from "../kernel/deadline.js";
 import { BulkheadError, internal, notFound, serviceUnavailable } from "../kernel/errors.js";
 import { newId, type DocumentId, type RequestId } from "../kernel/ids.js";
+import { noTracing, type Tracing } from "../kernel/tracing.js";
 import { DocumentReader } from "../retrieval/read/document-reader.js";
 import type { DocumentRow } from "../storage/tenant-store.js";
 import { openJobContext, type TenantContext } from "../tenancy/tenant-context.js";
@@ -19,6 +20,7 @@ import { IngestionWatchers } from "./ingestion-watchers.js";
 export interface IngestionQueueParts extends Omit<IngestionTools, "reader" | "turns"> {
   readonly directory: TenantDirectory;
   readonly policies: TierPolicies;
+  readonly tracing?: Pick<Tracing, "detached">;
   /** Closed with the queue. */
   readonly reader?: DocumentReader;
   /** Before the second try; twice as long before the third. */
@@ -116,7 +118,8 @@ export class IngestionQueue {
       this.#tenants.delete(tenantId);
       this.#tenants.set(tenantId, work);
       work.running.add(id);
-      const job = this.#process(work.context, id).finally(() => this.#finished(tenantId, work, id, job));
+      // Whoever's request or job ends now starts another tenant's: its spans must not stand in that one's trace.
+      const job = (this.parts.tracing ?? noTracing).detached(() => this.#process(work.context, id)).finally(() => this.#finished(tenantId, work, id, job));
       this.#jobs.add(job);
     }
   }

@@ -68,6 +68,20 @@ describe("a request that its caller traces", () => {
     expect(paths.filter((path) => path.endsWith("model.completion"))).toEqual([expect.stringMatching(/^POST \/graphql > subscription Answer/)]);
   });
 
+  test("has none of the ingestion that it starts, which may go on with another tenant's document", async () => {
+    const traceId = callerTrace.replace("0af7", "0ef7");
+    const query = "mutation Ingest($question: String!) { ingestDocument(input: { title: \"Cellar\", content: $question, mediaType: TEXT }) { document { id } } }";
+    const answer = (await (await post(query, { traceparent: `00-${traceId}-${callerSpan}-01` })).json()) as { data: { ingestDocument: { document: { id: string } } } };
+    const { id } = answer.data.ingestDocument.document;
+    await until(async () => (String((await server.must({ tenant: "tracing" }, "query ($id: ID!) { document(id: $id) { state } }", { id })).document?.["state"]) === "READY" ? true : undefined));
+    // Spans are sent in order: one that began after the ingestion had ended tells that all of it is here.
+    const later = callerTrace.replace("0af7", "0ff7");
+    await (await post(ask, { traceparent: `00-${later}-${callerSpan}-01` })).text();
+    await until(async () => (traced(later).some(({ name }) => name === "POST /graphql") ? true : undefined));
+    expect(pathsOf(traced(traceId))).toEqual(expect.arrayContaining(["POST /graphql > mutation Ingest"]));
+    expect(traced(traceId).map(({ name }) => name)).not.toContain("model.embedding");
+  });
+
   test("has no more of an operation's name than 64 characters", async () => {
     const traceId = callerTrace.replace("0af7", "0df7");
     await (await post(`query ${"n".repeat(100)} { viewer { user } }`, { traceparent: `00-${traceId}-${callerSpan}-01` })).text();
@@ -96,6 +110,13 @@ test("a collector that fails or is gone costs no request, and its lost spans are
   const lost = await until(async () => /bulkhead_spans_exported_total\{outcome="FAILED"\} (\d+)/.exec(await (await fetch(`${server.url}/metrics`)).text())?.[1]);
   expect(Number(lost)).toBeGreaterThan(0);
   collector.status = 200;
+});
+
+test("work that a request starts for another has none of its trace", async () => {
+  const tracing = new OtlpTracing({ endpoint: "http://127.0.0.1:9", ratio: 1 }, new RecordingTelemetry());
+  const [own, other] = await tracing.serve("POST /graphql", {}, undefined, () => Promise.resolve([tracing.headers(), tracing.detached(() => tracing.headers())]));
+  expect([Object.keys(own ?? {}), other]).toEqual([["traceparent"], {}]);
+  await tracing.close();
 });
 
 test("to end it waits for a dead collector no longer than for an export, and does not reject", async () => {
